@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  The differences of PostgreSQL 15 to 18, in one place.
+ *
+ * Include it last, and only from .c files.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/compat.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGQ_COMPAT_H
+#define PGQ_COMPAT_H
+
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#include "utils/wait_event.h"
+#define pgq_my_procno()			(MyProcNumber)
+#define pgq_create_wait_event_set(n)	CreateWaitEventSet(NULL, (n))
+#else
+#include "storage/proc.h"
+#define pgq_my_procno()			(MyProc->pgprocno)
+#define pgq_create_wait_event_set(n)	CreateWaitEventSet(TopMemoryContext, (n))
+#endif
+
+#endif							/* PGQ_COMPAT_H */
