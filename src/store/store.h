@@ -1,0 +1,220 @@
+/*-------------------------------------------------------------------------
+ *
+ * store.h
+ *	  The state machine: etcd's keys, values and revisions on the tree.
+ *
+ * The result of a command is a function of the log alone.  Applying an entry
+ * again after a crash writes what it wrote before.
+ *
+ * Two sides.  The writer (the member's worker) applies log entries in order,
+ * a batch at a time.  Readers, in any process and also on a hot standby, see
+ * the state as of the last finished batch: they take the revision from the tree's
+ * meta page and ignore what is newer, and need nothing else, no snapshot and no
+ * shared memory.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/store/store.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGQ_STORE_H
+#define PGQ_STORE_H
+
+#include "access/xlogdefs.h"
+#include "utils/relcache.h"
+
+#include "command.pb-c.h"
+
+/* Longest key, in bytes */
+#define STORE_MAX_KEY_BYTES		2048
+
+/*
+ * Why a request was refused.  The faces map these to SQLSTATEs and to etcd's
+ * gRPC codes and texts.  Part of Result on the wire: values never change.
+ */
+typedef enum StoreError
+{
+	STORE_OK = 0,
+	STORE_EMPTY_KEY = 1,
+	STORE_KEY_TOO_LARGE = 2,
+	STORE_REQUEST_TOO_LARGE = 3,
+	STORE_TOO_MANY_OPS = 4,
+	STORE_DUPLICATE_KEY = 5,
+	STORE_COMPACTED = 6,
+	STORE_FUTURE_REVISION = 7,
+	STORE_LEASE_NOT_FOUND = 8,
+	STORE_VALUE_PROVIDED = 9,
+	STORE_LEASE_PROVIDED = 10,
+	STORE_KEY_NOT_FOUND = 11,
+	STORE_INVALID_SORT = 12,
+	STORE_NO_SPACE = 13,
+	STORE_CORRUPT = 14,
+	STORE_INVALID_REQUEST = 15	/* malformed: no operation, unknown enum */
+} StoreError;
+
+/*
+ * Checks that need no state (any process): empty and oversized keys, operation
+ * counts (etcd's rule for nested transactions), total size, enums, overlapping
+ * writes in a transaction.  Called by the faces before proposing and again by
+ * apply, with the same limits built into the entry's meaning (so max_bytes and
+ * max_ops of 0 mean no limit, which is what apply passes).
+ */
+extern StoreError store_validate(const Quorum__Command *command,
+								 uint64 max_bytes, int max_ops);
+extern StoreError store_validate_range(const Etcdserverpb__RangeRequest *range);
+
+/* ----------------------------------------------------------------
+ *	Writer (apply.c): one per instance, in the member's worker
+ * ----------------------------------------------------------------
+ */
+typedef struct Store Store;
+
+/* writer: make an empty store (revision 1) with this meta's applied index, term
+ * and configuration, and these members */
+extern void store_format(Relation tree, uint64 index, uint64 term,
+						 const Quorum__Configuration *configuration,
+						 Quorum__Member *const *members, int nmembers);
+
+/* writer: the in-memory state, from the meta page; lives in the current context */
+extern Store *store_open(Relation tree);
+extern void store_close(Store *store);
+extern const Quorum__StoreMeta *store_meta(Store *store);
+
+/*
+ * writer: one batch.  store_begin() with the relation open; then entries in index order;
+ * then store_commit() writes everything with the new meta and returns the LSN of the last record.
+ * Until then nothing is visible to readers, and later commands of the
+ * batch see earlier ones.  An ERROR in between leaves the relation as it was
+ * or half-written above the current revision: reopen and apply again.
+ *
+ * Called with an empty command (size 0) for entries that only move the applied
+ * index (a new leader's empty entry).  A command that does not decode, or is of a
+ * kind this version does not have, is an ERROR (a member must not skip what
+ * others apply).
+ *
+ * *result is filled, in the current memory context, if want_result is set
+ * (only the origin needs it); the packed Result is what the waiter gets.
+ * poll, if not NULL, is called between slices of a long command (every few
+ * milliseconds at most) while no buffer lock is held; it must not touch the store.
+ */
+typedef void (*StorePoll) (void *arg);
+extern void store_begin(Store *store, Relation tree, StorePoll poll, void *poll_arg);
+extern void store_apply(Store *store, uint64 index, uint64 term,
+						const Quorum__Command *command,
+						bool want_result, Quorum__Result **result);
+/* for an applied configuration entry: the new configuration, and the members to
+ * record (upsert) or drop; counts as the application of that entry */
+extern void store_apply_configuration(Store *store, uint64 index, uint64 term,
+									  const Quorum__Configuration *configuration,
+									  const Quorum__MemberChange *change);
+extern int	store_pending_changes(Store *store);	/* to bound a batch */
+extern XLogRecPtr store_commit(Store *store);
+
+/*
+ * writer: physical compaction, a bounded slice a call (at most max_revisions
+ * revisions examined), outside a batch; true while there is more to do.
+ */
+extern bool store_compact_slice(Store *store, Relation tree, int max_revisions);
+
+/* ----------------------------------------------------------------
+ *	Readers (read.c): any process, relation open with AccessShareLock
+ * ----------------------------------------------------------------
+ */
+
+/* applied index and term, revision, compacted revision ... as readers see them;
+ * palloc'd; free with quorum__store_meta__free_unpacked(meta, NULL) or leave to
+ * the context */
+extern Quorum__StoreMeta *store_read_meta(Relation tree);
+
+/* Called for each key in the order asked for; memory valid until it returns.
+ * Returns false to stop. */
+typedef bool (*StoreKvVisit) (const Mvccpb__KeyValue *kv, void *arg);
+
+typedef struct StoreRangeInfo
+{
+	int64		revision;		/* current revision when read (header.revision) */
+	int64		compacted_revision;
+	int64		count;			/* keys in the range at the revision, before limit and filters */
+	bool		more;			/* limit cut the result */
+} StoreRangeInfo;
+
+/*
+ * A range read, with all of etcd's options (sort, filters, limit, keys_only,
+ * count_only, revision).  Natural order streams: memory is O(1) in the result
+ * when no sort is asked for, and with a limit the scan still counts (without
+ * reading values) for count unless info->count is unwanted (need_count false,
+ * then it stops early).  Returns STORE_COMPACTED or STORE_FUTURE_REVISION
+ * with info->revision and compacted_revision set.  A compaction that overtakes the read is
+ * noticed: a read of the latest revision starts again before the first visit or
+ * fails with STORE_COMPACTED.
+ */
+extern StoreError store_range(Relation tree, const Etcdserverpb__RangeRequest *request,
+							  bool need_count, StoreKvVisit visit, void *arg,
+							  StoreRangeInfo *info);
+
+/* point read of one key; *kv palloc'd in the current context, NULL if absent */
+extern StoreError store_get(Relation tree, const char *key, uint32 key_len,
+							int64 revision, Mvccpb__KeyValue **kv, StoreRangeInfo *info);
+
+/* a transaction of reads alone (every operation a range, nested none); compares allowed */
+extern bool store_txn_is_read_only(const Etcdserverpb__TxnRequest *txn);
+extern StoreError store_read_txn(Relation tree, const Etcdserverpb__TxnRequest *txn,
+								 Quorum__Result **result);
+
+/*
+ * Events with after < mod_revision <= until (0: current) on [key, range_end)
+ * (etcd's range_end conventions; key_len 0 with range_end "\0": all), in revision order, all of a
+ * revision together.  STORE_COMPACTED if after is below the compacted
+ * revision.  prev_kv only if wanted (NULL where compacted or absent).  At most
+ * max_events (0: no limit) but never splitting a revision; *next_after is the revision told in full so far.
+ */
+typedef bool (*StoreEventVisit) (const Mvccpb__Event *event, void *arg);
+extern StoreError store_events(Relation tree, const char *key, uint32 key_len,
+							   const char *range_end, uint32 range_end_len,
+							   int64 after, int64 until, bool want_prev, int64 max_events,
+							   StoreEventVisit visit, void *arg, int64 *next_after);
+
+/* etcd's HashKV: equal on all members at equal revision and compacted revision,
+ * whatever physical compaction has done so far.  Interruptible. */
+extern StoreError store_hash_kv(Relation tree, int64 revision, uint32 *hash,
+								int64 *hash_revision, int64 *compacted_revision);
+
+/* members and configuration */
+extern List *store_read_members(Relation tree);	/* of Quorum__Member *, by id */
+
+/* storage row decoder for quorum.mvcc: (key bytea, mod_revision bigint, sub bigint,
+ * create_revision bigint, version bigint, lease bigint, deleted boolean, value bytea) */
+extern bool store_mvcc_row(TupleDesc desc, const struct TreeItem *item, Datum *values, bool *isnull);
+
+/* prefix -> range_end (etcd's rule: last byte that is not 0xff plus one, else "\0"); palloc'd */
+extern char *store_prefix_end(const char *prefix, uint32 len, uint32 *end_len);
+
+/* ----------------------------------------------------------------
+ *	Streaming the state (snapshot.c)
+ * ----------------------------------------------------------------
+ *
+ * The sender streams the items of the tree as of one applied index and its
+ * revision, in key order, in chunks; later items are left out.
+ * Physical compaction must not run meanwhile (the caller sees to it).  The
+ * receiver builds TREE_INCOMING from the chunks and installs it in one step.
+ */
+typedef struct StoreSnapshotReader StoreSnapshotReader;
+extern StoreSnapshotReader *store_snapshot_begin(Relation tree, Quorum__StoreMeta **meta);
+/* next chunk of about max_bytes, palloc'd; 0 at the end.  Each call may be in
+ * a transaction of its own (the relation is passed anew) */
+extern uint32 store_snapshot_next(StoreSnapshotReader *reader, Relation tree, uint32 max_bytes, char **chunk);
+extern void store_snapshot_end(StoreSnapshotReader *reader);
+
+typedef struct StoreSnapshotWriter StoreSnapshotWriter;
+/* writer: discard any unfinished incoming tree and start anew */
+extern StoreSnapshotWriter *store_install_begin(Relation tree, const Quorum__StoreMeta *meta);
+/* writer: false if the chunk is damaged or out of order (then give up and discard) */
+extern bool store_install_chunk(StoreSnapshotWriter *writer, Relation tree, const char *chunk, uint32 len);
+/* writer: switch over; Store must be reopened after */
+extern XLogRecPtr store_install_finish(StoreSnapshotWriter *writer, Relation tree,
+									   Relation log, const void *log_meta, uint32 log_meta_len);
+extern void store_install_abort(StoreSnapshotWriter *writer, Relation tree);
+
+#endif							/* PGQ_STORE_H */
