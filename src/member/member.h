@@ -1,0 +1,118 @@
+/*-------------------------------------------------------------------------
+ *
+ * member.h
+ *	  What the faces may ask of this instance's member.
+ *
+ * Functions of this header run in client backends and in the notifier, never
+ * in the raft worker.  All waits are interruptible, end at a timeout, and
+ * notice the death of the worker.  Errors of the machinery are raised here
+ * with the SQLSTATEs of the interface; refusals by the state machine are
+ * returned (Quorum__Result.error, a StoreError) for the face to word.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/member/member.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGQ_MEMBER_H
+#define PGQ_MEMBER_H
+
+#include "datatype/timestamp.h"
+
+#include "command.pb-c.h"
+
+#define MEMBER_NAME_LEN			64
+#define MEMBER_MAX_PEERS		32
+#define MEMBER_REASON_LEN		512
+
+typedef enum MemberRole
+{
+	MEMBER_STOPPED,				/* the worker does not run, or has not finished starting */
+	MEMBER_IDLE,				/* it runs, but the extension does not exist */
+	MEMBER_FOLLOWER,
+	MEMBER_CANDIDATE,			/* also while asking for pre-votes */
+	MEMBER_LEADER,
+	MEMBER_LEARNER,
+	MEMBER_QUARANTINED,
+	MEMBER_REMOVED
+} MemberRole;
+
+typedef struct MemberStatus
+{
+	uint64		cluster_id;
+	uint64		member_id;
+	char		name[MEMBER_NAME_LEN];
+	MemberRole	role;
+	uint64		leader_id;		/* 0: none known */
+	uint64		term;
+	uint64		commit_index;
+	uint64		applied_index;
+	uint64		first_index;	/* of the log */
+	uint64		last_index;
+	int64		revision;
+	int64		compacted_revision;
+	char		reason[MEMBER_REASON_LEN];	/* why quarantined or idle; else empty */
+} MemberStatus;
+
+/* the leader's view of another member; on a follower only what it knows itself */
+typedef struct MemberPeer
+{
+	uint64		id;
+	bool		connected;
+	uint64		match_index;	/* 0 where this member does not lead */
+	char		state[16];		/* probe, replicate, snapshot, ... ; empty where not leading */
+	TimestampTz last_heard;		/* 0: never */
+} MemberPeer;
+
+/* ERROR 55000 unless the library was preloaded (with a hint) */
+extern void member_require_preload(void);
+
+extern void member_get_status(MemberStatus *status);
+extern int	member_get_peers(MemberPeer *peers, int max);
+extern const char *member_role_name(MemberRole role);	/* "leader", ... */
+
+/*
+ * Propose a command and wait until this member has applied it; the result is palloc'd in
+ * the current context.  command->origin and request are filled in here.
+ * From a follower it is forwarded.  If leadership moves before the command got into the log for
+ * certain, it is proposed again to the new leader, as long as the timeout allows;
+ * it is never carried out twice.  Raises:
+ *	 57P03 no leader or no quorum within the timeout, certainly not done
+ *	 08007 outcome unknown (timeout after it was proposed, worker lost)
+ *	 55000 quarantined, removed, no extension, worker not running
+ *	 54000 larger than the limits
+ *	 25006 in recovery or in a read-only transaction
+ * A query cancel after it was proposed ends the wait with the usual 57014 and a
+ * detail that says the outcome is unknown.
+ */
+extern Quorum__Result *member_execute(Quorum__Command *command);
+
+/*
+ * Wait until this member has applied everything that was committed when
+ * the call began (a shared read-index round).  timeout_ms < 0: pg_quorum.request_timeout.
+ * Raises 57P03 when there is no quorum in time.
+ */
+extern void member_read_barrier(int timeout_ms);
+
+/*
+ * Wait until this member's published revision is greater than `after`, or
+ * timeout_ms (-1: for ever) has passed; returns the published revision.  Other latch
+ * events (interrupts apart) do not end the wait.  Holds no snapshot of its own.
+ */
+extern int64 member_wait_revision(int64 after, int timeout_ms);
+extern int64 member_published_revision(void);
+
+/* quorum.raft_step: take one batch of peer messages (packed Quorum__PeerBatch) into
+ * the worker's queue and return at once */
+extern void member_receive(const char *bytes, uint32 len);
+
+/* what quorum.rejoin() and quorum.new_cluster() do: see docs/ARCHITECTURE.md */
+extern void member_rejoin(void);
+extern void member_new_cluster(void);
+
+/* Open quorum.mvcc for reading; ERROR 55000 with a hint if there is no store yet */
+extern Relation member_open_store(void);
+
+#endif							/* PGQ_MEMBER_H */

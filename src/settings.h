@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.h
+ *	  The settings pg_quorum.*; defined together in settings.c.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/settings.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGQ_SETTINGS_H
+#define PGQ_SETTINGS_H
+
+/* postmaster */
+extern char *setting_database;
+extern char *setting_member_name;
+extern char *setting_initial_cluster;
+extern char *setting_initial_cluster_token;
+extern int	setting_shared_buffer_kb;	/* message and payload queues */
+
+/* reload */
+extern int	setting_heartbeat_interval; /* ms */
+extern int	setting_election_timeout;	/* ms */
+extern int	setting_catchup_entries;
+extern int	setting_max_request_bytes;	/* bytes */
+extern int	setting_max_txn_ops;
+extern int	setting_notify_interval;	/* ms */
+extern bool setting_allow_unsafe_fsync;
+
+/* user */
+extern int	setting_request_timeout;	/* ms */
+
+extern void settings_define(void);
+
+#endif							/* PGQ_SETTINGS_H */
