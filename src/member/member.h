@@ -20,6 +20,7 @@
 #define PGQ_MEMBER_H
 
 #include "datatype/timestamp.h"
+#include "utils/relcache.h"
 
 #include "command.pb-c.h"
 

@@ -1,0 +1,1324 @@
+/*-------------------------------------------------------------------------
+ *
+ * pg_quorum--1.0.sql
+ *	  The objects of the extension: all in the schema quorum.
+ *
+ * Sections: schema and roles; relations; types; writes; reads; transactions;
+ * the cluster; views; watches; privileges.
+ *
+ * A function that takes a key exists for text and for bytea, one that
+ * writes a value also for jsonb.  No function is STRICT: a NULL key is an error
+ * and a NULL option its default.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  control/pg_quorum--1.0.sql
+ *
+ *-------------------------------------------------------------------------
+ */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION pg_quorum" to load this file. \quit
+
+/* ----------------------------------------------------------------
+ *	Schema and roles
+ * ----------------------------------------------------------------
+ *
+ * Fails if the schema exists: nothing of ours goes into a schema of someone
+ * else.  Roles belong to the whole instance, so they may be there from before
+ * and outlive the extension.
+ */
+
+CREATE SCHEMA quorum;
+COMMENT ON SCHEMA quorum IS 'pg_quorum: a replicated key-value store';
+
+DO $$
+DECLARE
+	role_name pg_catalog.text;
+BEGIN
+	FOREACH role_name IN ARRAY '{quorum_reader,quorum_writer,quorum_admin,quorum_peer}'::pg_catalog.text[]
+	LOOP
+		IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r
+					   WHERE r.rolname OPERATOR(pg_catalog.=) role_name::pg_catalog.name)
+		THEN
+			EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role_name);
+		END IF;
+	END LOOP;
+END
+$$;
+
+/* ----------------------------------------------------------------
+ *	Relations
+ * ----------------------------------------------------------------
+ */
+
+CREATE FUNCTION quorum.log_handler(internal)
+RETURNS table_am_handler
+AS 'MODULE_PATHNAME', 'quorum_log_handler'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION quorum.log_handler(internal)
+IS 'table access method of the relation quorum.raft_log';
+
+CREATE FUNCTION quorum.tree_handler(internal)
+RETURNS table_am_handler
+AS 'MODULE_PATHNAME', 'quorum_tree_handler'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION quorum.tree_handler(internal)
+IS 'table access method of the relation quorum.mvcc';
+
+CREATE ACCESS METHOD quorum_log TYPE TABLE HANDLER quorum.log_handler;
+COMMENT ON ACCESS METHOD quorum_log IS 'the Raft log of pg_quorum';
+
+CREATE ACCESS METHOD quorum_tree TYPE TABLE HANDLER quorum.tree_handler;
+COMMENT ON ACCESS METHOD quorum_tree IS 'the store of pg_quorum';
+
+CREATE TABLE quorum.raft_log (
+	index bigint,
+	term bigint,
+	type text,
+	size integer,
+	request jsonb
+) USING quorum_log;
+COMMENT ON TABLE quorum.raft_log IS 'entries of this member''s Raft log';
+COMMENT ON COLUMN quorum.raft_log.index IS 'position in the log';
+COMMENT ON COLUMN quorum.raft_log.term IS 'term of the leader that made the entry';
+COMMENT ON COLUMN quorum.raft_log.type IS 'normal, empty (begins a term) or configuration';
+COMMENT ON COLUMN quorum.raft_log.size IS 'bytes of the request';
+COMMENT ON COLUMN quorum.raft_log.request IS 'the request, without passwords; null if there is none';
+
+CREATE TABLE quorum.mvcc (
+	key bytea,
+	mod_revision bigint,
+	sub bigint,
+	create_revision bigint,
+	version bigint,
+	lease bigint,
+	deleted boolean,
+	value bytea
+) USING quorum_tree;
+COMMENT ON TABLE quorum.mvcc IS 'every revision of every key that this member stores';
+COMMENT ON COLUMN quorum.mvcc.key IS 'the key';
+COMMENT ON COLUMN quorum.mvcc.mod_revision IS 'revision that made this version';
+COMMENT ON COLUMN quorum.mvcc.sub IS 'number of the change within its revision, from 0';
+COMMENT ON COLUMN quorum.mvcc.create_revision IS 'revision that made the key';
+COMMENT ON COLUMN quorum.mvcc.version IS 'number of writes since the key was made';
+COMMENT ON COLUMN quorum.mvcc.lease IS 'lease the key is attached to, or 0';
+COMMENT ON COLUMN quorum.mvcc.deleted IS 'whether this version is the deletion of the key';
+COMMENT ON COLUMN quorum.mvcc.value IS 'the value';
+
+/* ----------------------------------------------------------------
+ *	Types
+ * ----------------------------------------------------------------
+ */
+
+CREATE TYPE quorum.kv AS (
+	key text,
+	value text,
+	create_revision bigint,
+	mod_revision bigint,
+	version bigint,
+	lease bigint
+);
+COMMENT ON TYPE quorum.kv IS 'a key with its value and revisions, as text';
+
+CREATE TYPE quorum.kv_bytes AS (
+	key bytea,
+	value bytea,
+	create_revision bigint,
+	mod_revision bigint,
+	version bigint,
+	lease bigint
+);
+COMMENT ON TYPE quorum.kv_bytes IS 'a key with its value and revisions, as bytea';
+
+CREATE TYPE quorum.event AS (
+	type text,
+	key text,
+	value text,
+	create_revision bigint,
+	mod_revision bigint,
+	version bigint,
+	lease bigint,
+	prev_value text
+);
+COMMENT ON TYPE quorum.event IS 'a change of a key: PUT or DELETE, as text';
+
+CREATE TYPE quorum.event_bytes AS (
+	type text,
+	key bytea,
+	value bytea,
+	create_revision bigint,
+	mod_revision bigint,
+	version bigint,
+	lease bigint,
+	prev_value bytea
+);
+COMMENT ON TYPE quorum.event_bytes IS 'a change of a key: PUT or DELETE, as bytea';
+
+CREATE TYPE quorum.compare;
+
+CREATE FUNCTION quorum.compare_in(cstring)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_compare_in'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION quorum.compare_in(cstring) IS 'I/O of the type quorum.compare';
+
+CREATE FUNCTION quorum.compare_out(quorum.compare)
+RETURNS cstring
+AS 'MODULE_PATHNAME', 'quorum_compare_out'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION quorum.compare_out(quorum.compare) IS 'I/O of the type quorum.compare';
+
+CREATE FUNCTION quorum.compare_recv(internal)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_compare_recv'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION quorum.compare_recv(internal) IS 'I/O of the type quorum.compare';
+
+CREATE FUNCTION quorum.compare_send(quorum.compare)
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'quorum_compare_send'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION quorum.compare_send(quorum.compare) IS 'I/O of the type quorum.compare';
+
+CREATE TYPE quorum.compare (
+	INPUT = quorum.compare_in,
+	OUTPUT = quorum.compare_out,
+	RECEIVE = quorum.compare_recv,
+	SEND = quorum.compare_send,
+	INTERNALLENGTH = VARIABLE,
+	ALIGNMENT = int4,
+	STORAGE = extended
+);
+COMMENT ON TYPE quorum.compare IS 'a condition of a transaction';
+
+CREATE TYPE quorum.op;
+
+CREATE FUNCTION quorum.op_in(cstring)
+RETURNS quorum.op
+AS 'MODULE_PATHNAME', 'quorum_op_in'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION quorum.op_in(cstring) IS 'I/O of the type quorum.op';
+
+CREATE FUNCTION quorum.op_out(quorum.op)
+RETURNS cstring
+AS 'MODULE_PATHNAME', 'quorum_op_out'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION quorum.op_out(quorum.op) IS 'I/O of the type quorum.op';
+
+CREATE FUNCTION quorum.op_recv(internal)
+RETURNS quorum.op
+AS 'MODULE_PATHNAME', 'quorum_op_recv'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION quorum.op_recv(internal) IS 'I/O of the type quorum.op';
+
+CREATE FUNCTION quorum.op_send(quorum.op)
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'quorum_op_send'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION quorum.op_send(quorum.op) IS 'I/O of the type quorum.op';
+
+CREATE TYPE quorum.op (
+	INPUT = quorum.op_in,
+	OUTPUT = quorum.op_out,
+	RECEIVE = quorum.op_recv,
+	SEND = quorum.op_send,
+	INTERNALLENGTH = VARIABLE,
+	ALIGNMENT = int4,
+	STORAGE = extended
+);
+COMMENT ON TYPE quorum.op IS 'an operation of a transaction';
+
+/* ----------------------------------------------------------------
+ *	Writes
+ * ----------------------------------------------------------------
+ *
+ * Each is one request to the cluster, in effect on a majority when it returns,
+ * whatever becomes of the transaction around it.
+ */
+
+CREATE FUNCTION quorum.put(
+	key text,
+	value text,
+	lease bigint DEFAULT 0,
+	ignore_value boolean DEFAULT false,
+	ignore_lease boolean DEFAULT false
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_put_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.put(text, text, bigint, boolean, boolean)
+IS 'write a key; the revision of the write';
+
+CREATE FUNCTION quorum.put(
+	key text,
+	value jsonb,
+	lease bigint DEFAULT 0,
+	ignore_value boolean DEFAULT false,
+	ignore_lease boolean DEFAULT false
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_put_text_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.put(text, jsonb, bigint, boolean, boolean)
+IS 'write a key; the revision of the write';
+
+CREATE FUNCTION quorum.put(
+	key bytea,
+	value bytea,
+	lease bigint DEFAULT 0,
+	ignore_value boolean DEFAULT false,
+	ignore_lease boolean DEFAULT false
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_put_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.put(bytea, bytea, bigint, boolean, boolean)
+IS 'write a key; the revision of the write';
+
+CREATE FUNCTION quorum.put(
+	key bytea,
+	value jsonb,
+	lease bigint DEFAULT 0,
+	ignore_value boolean DEFAULT false,
+	ignore_lease boolean DEFAULT false
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_put_bytea_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.put(bytea, jsonb, bigint, boolean, boolean)
+IS 'write a key; the revision of the write';
+
+CREATE FUNCTION quorum.swap(
+	key text,
+	value text,
+	lease bigint DEFAULT 0
+)
+RETURNS quorum.kv
+AS 'MODULE_PATHNAME', 'quorum_swap_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.swap(text, text, bigint)
+IS 'write a key; what it was before, or null';
+
+CREATE FUNCTION quorum.swap(
+	key text,
+	value jsonb,
+	lease bigint DEFAULT 0
+)
+RETURNS quorum.kv
+AS 'MODULE_PATHNAME', 'quorum_swap_text_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.swap(text, jsonb, bigint)
+IS 'write a key; what it was before, or null';
+
+CREATE FUNCTION quorum.swap(
+	key bytea,
+	value bytea,
+	lease bigint DEFAULT 0
+)
+RETURNS quorum.kv_bytes
+AS 'MODULE_PATHNAME', 'quorum_swap_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.swap(bytea, bytea, bigint)
+IS 'write a key; what it was before, or null';
+
+CREATE FUNCTION quorum.swap(
+	key bytea,
+	value jsonb,
+	lease bigint DEFAULT 0
+)
+RETURNS quorum.kv_bytes
+AS 'MODULE_PATHNAME', 'quorum_swap_bytea_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.swap(bytea, jsonb, bigint)
+IS 'write a key; what it was before, or null';
+
+CREATE FUNCTION quorum.put_if_absent(
+	key text,
+	value text,
+	lease bigint DEFAULT 0
+)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_put_if_absent_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.put_if_absent(text, text, bigint)
+IS 'write a key that does not exist; whether it was written';
+
+CREATE FUNCTION quorum.put_if_absent(
+	key text,
+	value jsonb,
+	lease bigint DEFAULT 0
+)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_put_if_absent_text_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.put_if_absent(text, jsonb, bigint)
+IS 'write a key that does not exist; whether it was written';
+
+CREATE FUNCTION quorum.put_if_absent(
+	key bytea,
+	value bytea,
+	lease bigint DEFAULT 0
+)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_put_if_absent_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.put_if_absent(bytea, bytea, bigint)
+IS 'write a key that does not exist; whether it was written';
+
+CREATE FUNCTION quorum.put_if_absent(
+	key bytea,
+	value jsonb,
+	lease bigint DEFAULT 0
+)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_put_if_absent_bytea_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.put_if_absent(bytea, jsonb, bigint)
+IS 'write a key that does not exist; whether it was written';
+
+CREATE FUNCTION quorum.cas(
+	key text,
+	mod_revision bigint,
+	value text,
+	lease bigint DEFAULT 0
+)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_cas_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.cas(text, bigint, text, bigint)
+IS 'write a key if its mod_revision is this one; whether it was written';
+
+CREATE FUNCTION quorum.cas(
+	key text,
+	mod_revision bigint,
+	value jsonb,
+	lease bigint DEFAULT 0
+)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_cas_text_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.cas(text, bigint, jsonb, bigint)
+IS 'write a key if its mod_revision is this one; whether it was written';
+
+CREATE FUNCTION quorum.cas(
+	key bytea,
+	mod_revision bigint,
+	value bytea,
+	lease bigint DEFAULT 0
+)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_cas_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.cas(bytea, bigint, bytea, bigint)
+IS 'write a key if its mod_revision is this one; whether it was written';
+
+CREATE FUNCTION quorum.cas(
+	key bytea,
+	mod_revision bigint,
+	value jsonb,
+	lease bigint DEFAULT 0
+)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_cas_bytea_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.cas(bytea, bigint, jsonb, bigint)
+IS 'write a key if its mod_revision is this one; whether it was written';
+
+CREATE FUNCTION quorum.delete(
+	key text,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_delete'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.delete(text, text, boolean)
+IS 'delete keys; how many there were';
+
+CREATE FUNCTION quorum.delete(
+	key bytea,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_delete'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.delete(bytea, bytea, boolean)
+IS 'delete keys; how many there were';
+
+CREATE FUNCTION quorum.delete_returning(
+	key text,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS SETOF quorum.kv
+AS 'MODULE_PATHNAME', 'quorum_delete_returning_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 100;
+COMMENT ON FUNCTION quorum.delete_returning(text, text, boolean)
+IS 'delete keys; what they were';
+
+CREATE FUNCTION quorum.delete_returning(
+	key bytea,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS SETOF quorum.kv_bytes
+AS 'MODULE_PATHNAME', 'quorum_delete_returning_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 100;
+COMMENT ON FUNCTION quorum.delete_returning(bytea, bytea, boolean)
+IS 'delete keys; what they were';
+
+CREATE FUNCTION quorum.compact(
+	revision bigint,
+	physical boolean DEFAULT false
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_compact'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.compact(bigint, boolean)
+IS 'give up the history before a revision';
+
+/* ----------------------------------------------------------------
+ *	Reads
+ * ----------------------------------------------------------------
+ *
+ * Linearizable, or of this member's state with serializable => true.
+ */
+
+CREATE FUNCTION quorum.get(
+	key text,
+	revision bigint DEFAULT 0,
+	serializable boolean DEFAULT false
+)
+RETURNS text
+AS 'MODULE_PATHNAME', 'quorum_get_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 500;
+COMMENT ON FUNCTION quorum.get(text, bigint, boolean)
+IS 'the value of a key, or null';
+
+CREATE FUNCTION quorum.get(
+	key bytea,
+	revision bigint DEFAULT 0,
+	serializable boolean DEFAULT false
+)
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'quorum_get_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 500;
+COMMENT ON FUNCTION quorum.get(bytea, bigint, boolean)
+IS 'the value of a key, or null';
+
+CREATE FUNCTION quorum.get_kv(
+	key text,
+	revision bigint DEFAULT 0,
+	serializable boolean DEFAULT false
+)
+RETURNS quorum.kv
+AS 'MODULE_PATHNAME', 'quorum_get_kv_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 500;
+COMMENT ON FUNCTION quorum.get_kv(text, bigint, boolean)
+IS 'a key with its value and revisions, or null';
+
+CREATE FUNCTION quorum.get_kv(
+	key bytea,
+	revision bigint DEFAULT 0,
+	serializable boolean DEFAULT false
+)
+RETURNS quorum.kv_bytes
+AS 'MODULE_PATHNAME', 'quorum_get_kv_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 500;
+COMMENT ON FUNCTION quorum.get_kv(bytea, bigint, boolean)
+IS 'a key with its value and revisions, or null';
+
+CREATE FUNCTION quorum.range(
+	key text,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	revision bigint DEFAULT 0,
+	max_rows bigint DEFAULT 0,
+	sort_by text DEFAULT 'key',
+	descending boolean DEFAULT false,
+	keys_only boolean DEFAULT false,
+	min_mod_revision bigint DEFAULT 0,
+	max_mod_revision bigint DEFAULT 0,
+	min_create_revision bigint DEFAULT 0,
+	max_create_revision bigint DEFAULT 0,
+	serializable boolean DEFAULT false
+)
+RETURNS SETOF quorum.kv
+AS 'MODULE_PATHNAME', 'quorum_range_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 1000;
+COMMENT ON FUNCTION quorum.range(text, text, boolean, bigint, bigint, text, boolean, boolean, bigint, bigint, bigint, bigint, boolean)
+IS 'the keys of a range with their values and revisions';
+
+CREATE FUNCTION quorum.range(
+	key bytea,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	revision bigint DEFAULT 0,
+	max_rows bigint DEFAULT 0,
+	sort_by text DEFAULT 'key',
+	descending boolean DEFAULT false,
+	keys_only boolean DEFAULT false,
+	min_mod_revision bigint DEFAULT 0,
+	max_mod_revision bigint DEFAULT 0,
+	min_create_revision bigint DEFAULT 0,
+	max_create_revision bigint DEFAULT 0,
+	serializable boolean DEFAULT false
+)
+RETURNS SETOF quorum.kv_bytes
+AS 'MODULE_PATHNAME', 'quorum_range_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 1000;
+COMMENT ON FUNCTION quorum.range(bytea, bytea, boolean, bigint, bigint, text, boolean, boolean, bigint, bigint, bigint, bigint, boolean)
+IS 'the keys of a range with their values and revisions';
+
+CREATE FUNCTION quorum.count(
+	key text,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	revision bigint DEFAULT 0,
+	serializable boolean DEFAULT false
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_count'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.count(text, text, boolean, bigint, boolean)
+IS 'how many keys a range has';
+
+CREATE FUNCTION quorum.count(
+	key bytea,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	revision bigint DEFAULT 0,
+	serializable boolean DEFAULT false
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_count'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.count(bytea, bytea, boolean, bigint, boolean)
+IS 'how many keys a range has';
+
+CREATE FUNCTION quorum.history(
+	key text,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	since bigint DEFAULT 0,
+	until bigint DEFAULT 0,
+	max_rows bigint DEFAULT 0
+)
+RETURNS SETOF quorum.event
+AS 'MODULE_PATHNAME', 'quorum_history_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 1000;
+COMMENT ON FUNCTION quorum.history(text, text, boolean, bigint, bigint, bigint)
+IS 'the changes of keys after one revision and up to another, oldest first';
+
+CREATE FUNCTION quorum.history(
+	key bytea,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	since bigint DEFAULT 0,
+	until bigint DEFAULT 0,
+	max_rows bigint DEFAULT 0
+)
+RETURNS SETOF quorum.event_bytes
+AS 'MODULE_PATHNAME', 'quorum_history_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 1000;
+COMMENT ON FUNCTION quorum.history(bytea, bytea, boolean, bigint, bigint, bigint)
+IS 'the changes of keys after one revision and up to another, oldest first';
+
+CREATE FUNCTION quorum.revision(
+	serializable boolean DEFAULT false
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_revision'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 500;
+COMMENT ON FUNCTION quorum.revision(boolean)
+IS 'the current revision of the store';
+
+CREATE FUNCTION quorum.compacted_revision(
+	serializable boolean DEFAULT false
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_compacted_revision'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 500;
+COMMENT ON FUNCTION quorum.compacted_revision(boolean)
+IS 'the revision up to which the store was compacted, or -1';
+
+CREATE FUNCTION quorum.read_barrier(
+	timeout interval DEFAULT NULL
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_read_barrier'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 500;
+COMMENT ON FUNCTION quorum.read_barrier(interval)
+IS 'wait until this member has applied what was committed before the call';
+
+CREATE FUNCTION quorum.as_text(
+	value bytea
+)
+RETURNS text
+AS 'MODULE_PATHNAME', 'quorum_as_text'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.as_text(bytea)
+IS 'bytes as text of the database encoding, null where they are none';
+
+CREATE FUNCTION quorum.as_jsonb(
+	value bytea
+)
+RETURNS jsonb
+AS 'MODULE_PATHNAME', 'quorum_as_jsonb'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION quorum.as_jsonb(bytea)
+IS 'bytes as jsonb, null where they are none';
+
+/* ----------------------------------------------------------------
+ *	Transactions
+ * ----------------------------------------------------------------
+ */
+
+CREATE FUNCTION quorum.if_value(
+	key text,
+	operator text,
+	value text,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_if_value'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.if_value(text, text, text, text, boolean)
+IS 'condition: the value of a key, or of all keys of a range';
+
+CREATE FUNCTION quorum.if_value(
+	key text,
+	operator text,
+	value jsonb,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_if_value_jsonb'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.if_value(text, text, jsonb, text, boolean)
+IS 'condition: the value of a key, or of all keys of a range';
+
+CREATE FUNCTION quorum.if_value(
+	key bytea,
+	operator text,
+	value bytea,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_if_value'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.if_value(bytea, text, bytea, bytea, boolean)
+IS 'condition: the value of a key, or of all keys of a range';
+
+CREATE FUNCTION quorum.if_value(
+	key bytea,
+	operator text,
+	value jsonb,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_if_value_jsonb'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.if_value(bytea, text, jsonb, bytea, boolean)
+IS 'condition: the value of a key, or of all keys of a range';
+
+CREATE FUNCTION quorum.if_version(
+	key text,
+	operator text,
+	version bigint,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_if_version'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.if_version(text, text, bigint, text, boolean)
+IS 'condition: the version of a key, or of all keys of a range';
+
+CREATE FUNCTION quorum.if_version(
+	key bytea,
+	operator text,
+	version bigint,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_if_version'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.if_version(bytea, text, bigint, bytea, boolean)
+IS 'condition: the version of a key, or of all keys of a range';
+
+CREATE FUNCTION quorum.if_create_revision(
+	key text,
+	operator text,
+	create_revision bigint,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_if_create_revision'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.if_create_revision(text, text, bigint, text, boolean)
+IS 'condition: the create_revision of a key, or of all keys of a range';
+
+CREATE FUNCTION quorum.if_create_revision(
+	key bytea,
+	operator text,
+	create_revision bigint,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_if_create_revision'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.if_create_revision(bytea, text, bigint, bytea, boolean)
+IS 'condition: the create_revision of a key, or of all keys of a range';
+
+CREATE FUNCTION quorum.if_mod_revision(
+	key text,
+	operator text,
+	mod_revision bigint,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_if_mod_revision'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.if_mod_revision(text, text, bigint, text, boolean)
+IS 'condition: the mod_revision of a key, or of all keys of a range';
+
+CREATE FUNCTION quorum.if_mod_revision(
+	key bytea,
+	operator text,
+	mod_revision bigint,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_if_mod_revision'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.if_mod_revision(bytea, text, bigint, bytea, boolean)
+IS 'condition: the mod_revision of a key, or of all keys of a range';
+
+CREATE FUNCTION quorum.if_lease(
+	key text,
+	operator text,
+	lease bigint,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_if_lease'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.if_lease(text, text, bigint, text, boolean)
+IS 'condition: the lease of a key, or of all keys of a range';
+
+CREATE FUNCTION quorum.if_lease(
+	key bytea,
+	operator text,
+	lease bigint,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_if_lease'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.if_lease(bytea, text, bigint, bytea, boolean)
+IS 'condition: the lease of a key, or of all keys of a range';
+
+CREATE FUNCTION quorum.if_exists(
+	key text
+)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_if_exists'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.if_exists(text)
+IS 'condition: a key exists';
+
+CREATE FUNCTION quorum.if_exists(
+	key bytea
+)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_if_exists'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.if_exists(bytea)
+IS 'condition: a key exists';
+
+CREATE FUNCTION quorum.if_absent(
+	key text
+)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_if_absent'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.if_absent(text)
+IS 'condition: a key does not exist';
+
+CREATE FUNCTION quorum.if_absent(
+	key bytea
+)
+RETURNS quorum.compare
+AS 'MODULE_PATHNAME', 'quorum_if_absent'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.if_absent(bytea)
+IS 'condition: a key does not exist';
+
+CREATE FUNCTION quorum.op_put(
+	key text,
+	value text,
+	lease bigint DEFAULT 0,
+	ignore_value boolean DEFAULT false,
+	ignore_lease boolean DEFAULT false,
+	prev_kv boolean DEFAULT false
+)
+RETURNS quorum.op
+AS 'MODULE_PATHNAME', 'quorum_op_put'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.op_put(text, text, bigint, boolean, boolean, boolean)
+IS 'operation: write a key';
+
+CREATE FUNCTION quorum.op_put(
+	key text,
+	value jsonb,
+	lease bigint DEFAULT 0,
+	ignore_value boolean DEFAULT false,
+	ignore_lease boolean DEFAULT false,
+	prev_kv boolean DEFAULT false
+)
+RETURNS quorum.op
+AS 'MODULE_PATHNAME', 'quorum_op_put_jsonb'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.op_put(text, jsonb, bigint, boolean, boolean, boolean)
+IS 'operation: write a key';
+
+CREATE FUNCTION quorum.op_put(
+	key bytea,
+	value bytea,
+	lease bigint DEFAULT 0,
+	ignore_value boolean DEFAULT false,
+	ignore_lease boolean DEFAULT false,
+	prev_kv boolean DEFAULT false
+)
+RETURNS quorum.op
+AS 'MODULE_PATHNAME', 'quorum_op_put'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.op_put(bytea, bytea, bigint, boolean, boolean, boolean)
+IS 'operation: write a key';
+
+CREATE FUNCTION quorum.op_put(
+	key bytea,
+	value jsonb,
+	lease bigint DEFAULT 0,
+	ignore_value boolean DEFAULT false,
+	ignore_lease boolean DEFAULT false,
+	prev_kv boolean DEFAULT false
+)
+RETURNS quorum.op
+AS 'MODULE_PATHNAME', 'quorum_op_put_jsonb'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.op_put(bytea, jsonb, bigint, boolean, boolean, boolean)
+IS 'operation: write a key';
+
+CREATE FUNCTION quorum.op_delete(
+	key text,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	prev_kv boolean DEFAULT false
+)
+RETURNS quorum.op
+AS 'MODULE_PATHNAME', 'quorum_op_delete'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.op_delete(text, text, boolean, boolean)
+IS 'operation: delete keys';
+
+CREATE FUNCTION quorum.op_delete(
+	key bytea,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	prev_kv boolean DEFAULT false
+)
+RETURNS quorum.op
+AS 'MODULE_PATHNAME', 'quorum_op_delete'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.op_delete(bytea, bytea, boolean, boolean)
+IS 'operation: delete keys';
+
+CREATE FUNCTION quorum.op_range(
+	key text,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	revision bigint DEFAULT 0,
+	max_rows bigint DEFAULT 0,
+	sort_by text DEFAULT 'key',
+	descending boolean DEFAULT false,
+	keys_only boolean DEFAULT false,
+	min_mod_revision bigint DEFAULT 0,
+	max_mod_revision bigint DEFAULT 0,
+	min_create_revision bigint DEFAULT 0,
+	max_create_revision bigint DEFAULT 0,
+	serializable boolean DEFAULT false,
+	count_only boolean DEFAULT false
+)
+RETURNS quorum.op
+AS 'MODULE_PATHNAME', 'quorum_op_range'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.op_range(text, text, boolean, bigint, bigint, text, boolean, boolean, bigint, bigint, bigint, bigint, boolean, boolean)
+IS 'operation: read the keys of a range';
+
+CREATE FUNCTION quorum.op_range(
+	key bytea,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	revision bigint DEFAULT 0,
+	max_rows bigint DEFAULT 0,
+	sort_by text DEFAULT 'key',
+	descending boolean DEFAULT false,
+	keys_only boolean DEFAULT false,
+	min_mod_revision bigint DEFAULT 0,
+	max_mod_revision bigint DEFAULT 0,
+	min_create_revision bigint DEFAULT 0,
+	max_create_revision bigint DEFAULT 0,
+	serializable boolean DEFAULT false,
+	count_only boolean DEFAULT false
+)
+RETURNS quorum.op
+AS 'MODULE_PATHNAME', 'quorum_op_range'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.op_range(bytea, bytea, boolean, bigint, bigint, text, boolean, boolean, bigint, bigint, bigint, bigint, boolean, boolean)
+IS 'operation: read the keys of a range';
+
+CREATE FUNCTION quorum.op_txn(
+	compare quorum.compare[],
+	success quorum.op[],
+	failure quorum.op[] DEFAULT NULL
+)
+RETURNS quorum.op
+AS 'MODULE_PATHNAME', 'quorum_op_txn'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION quorum.op_txn(quorum.compare[], quorum.op[], quorum.op[])
+IS 'operation: a transaction in the transaction';
+
+CREATE FUNCTION quorum.txn(
+	compare quorum.compare[],
+	success quorum.op[],
+	failure quorum.op[] DEFAULT NULL,
+	OUT succeeded boolean,
+	OUT revision bigint,
+	OUT responses jsonb
+)
+RETURNS record
+AS 'MODULE_PATHNAME', 'quorum_txn'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.txn(quorum.compare[], quorum.op[], quorum.op[], OUT boolean, OUT bigint, OUT jsonb)
+IS 'carry out one list of operations if all conditions hold, else the other';
+
+CREATE FUNCTION quorum.txn(
+	request jsonb
+)
+RETURNS jsonb
+AS 'MODULE_PATHNAME', 'quorum_txn_json'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.txn(jsonb)
+IS 'carry out a transaction given and answered in the JSON form of etcd';
+
+/* ----------------------------------------------------------------
+ *	The cluster
+ * ----------------------------------------------------------------
+ */
+
+CREATE FUNCTION quorum.get_status(
+	OUT cluster_id text,
+	OUT member_id text,
+	OUT name text,
+	OUT role text,
+	OUT leader text,
+	OUT term bigint,
+	OUT commit_index bigint,
+	OUT applied_index bigint,
+	OUT revision bigint,
+	OUT compacted_revision bigint,
+	OUT keys bigint,
+	OUT size bigint,
+	OUT size_in_use bigint,
+	OUT alarms text[],
+	OUT quarantined text,
+	OUT version text,
+	OUT reason text
+)
+RETURNS record
+AS 'MODULE_PATHNAME', 'quorum_get_status'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION quorum.get_status(OUT text, OUT text, OUT text, OUT text, OUT text, OUT bigint, OUT bigint, OUT bigint, OUT bigint, OUT bigint, OUT bigint, OUT bigint, OUT bigint, OUT text[], OUT text, OUT text, OUT text)
+IS 'the row of quorum.status';
+
+CREATE FUNCTION quorum.get_members(
+	OUT id text,
+	OUT name text,
+	OUT conninfo text,
+	OUT client_urls text[],
+	OUT is_learner boolean,
+	OUT is_leader boolean,
+	OUT is_self boolean,
+	OUT match_index bigint,
+	OUT lag bigint,
+	OUT state text,
+	OUT last_heard timestamptz
+)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'quorum_get_members'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100 ROWS 3;
+COMMENT ON FUNCTION quorum.get_members(OUT text, OUT text, OUT text, OUT text[], OUT boolean, OUT boolean, OUT boolean, OUT bigint, OUT bigint, OUT text, OUT timestamptz)
+IS 'the rows of quorum.members';
+
+CREATE FUNCTION quorum.scan_keys()
+RETURNS SETOF quorum.kv_bytes
+AS 'MODULE_PATHNAME', 'quorum_scan_keys'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 10000;
+COMMENT ON FUNCTION quorum.scan_keys()
+IS 'every key of this member, for quorum.keys';
+
+CREATE FUNCTION quorum.hash_kv(
+	revision bigint DEFAULT 0,
+	OUT hash bigint,
+	OUT revision bigint,
+	OUT compacted_revision bigint
+)
+RETURNS record
+AS 'MODULE_PATHNAME', 'quorum_hash_kv'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION quorum.hash_kv(bigint, OUT bigint, OUT bigint, OUT bigint)
+IS 'a hash of the keys, equal on all members at the same revisions';
+
+CREATE FUNCTION quorum.check(
+	OUT relation text,
+	OUT block bigint,
+	OUT finding text
+)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'quorum_check'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 1;
+COMMENT ON FUNCTION quorum.check(OUT text, OUT bigint, OUT text)
+IS 'verify every page of both relations; a row for each finding';
+
+CREATE FUNCTION quorum.rejoin()
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_rejoin'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.rejoin()
+IS 'let this quarantined member forget its state and join its cluster afresh';
+
+CREATE FUNCTION quorum.new_cluster()
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_new_cluster'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.new_cluster()
+IS 'let this quarantined member found a new cluster of one on its data';
+
+CREATE FUNCTION quorum.raft_step(
+	message bytea
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_raft_step'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION quorum.raft_step(bytea)
+IS 'take messages of another member';
+
+/* ----------------------------------------------------------------
+ *	Views
+ * ----------------------------------------------------------------
+ *
+ * A function in a view is executed with the privileges of who reads the view.
+ */
+
+CREATE VIEW quorum.status AS
+SELECT
+	s.cluster_id,
+	s.member_id,
+	s.name,
+	s.role,
+	s.leader,
+	s.term,
+	s.commit_index,
+	s.applied_index,
+	s.revision,
+	s.compacted_revision,
+	s.keys,
+	s.size,
+	s.size_in_use,
+	s.alarms,
+	s.quarantined,
+	s.version,
+	s.reason
+FROM quorum.get_status() AS s;
+COMMENT ON VIEW quorum.status IS 'this member: one row';
+COMMENT ON COLUMN quorum.status.cluster_id IS 'identity of the cluster, in hexadecimal';
+COMMENT ON COLUMN quorum.status.member_id IS 'identity of this member, in hexadecimal';
+COMMENT ON COLUMN quorum.status.name IS 'name of this member';
+COMMENT ON COLUMN quorum.status.role IS 'leader, follower, candidate, learner, idle, stopped, quarantined, removed or standby';
+COMMENT ON COLUMN quorum.status.leader IS 'name of the leader; null if none is known';
+COMMENT ON COLUMN quorum.status.term IS 'current term';
+COMMENT ON COLUMN quorum.status.commit_index IS 'last log entry known to be committed';
+COMMENT ON COLUMN quorum.status.applied_index IS 'last log entry carried out here';
+COMMENT ON COLUMN quorum.status.revision IS 'current revision of the store here';
+COMMENT ON COLUMN quorum.status.compacted_revision IS 'revision up to which the store was compacted, or -1';
+COMMENT ON COLUMN quorum.status.keys IS 'number of keys';
+COMMENT ON COLUMN quorum.status.size IS 'bytes of the store''s file';
+COMMENT ON COLUMN quorum.status.size_in_use IS 'bytes of it in use';
+COMMENT ON COLUMN quorum.status.alarms IS 'alarms raised';
+COMMENT ON COLUMN quorum.status.quarantined IS 'why this member takes no part in the quorum; null if it does';
+COMMENT ON COLUMN quorum.status.version IS 'version of the library';
+COMMENT ON COLUMN quorum.status.reason IS 'why the member is quarantined or idle';
+
+CREATE VIEW quorum.members AS
+SELECT
+	m.id,
+	m.name,
+	m.conninfo,
+	m.client_urls,
+	m.is_learner,
+	m.is_leader,
+	m.is_self,
+	m.match_index,
+	m.lag,
+	m.state,
+	m.last_heard
+FROM quorum.get_members() AS m;
+COMMENT ON VIEW quorum.members IS 'the members of the cluster, as this one sees them';
+COMMENT ON COLUMN quorum.members.id IS 'identity, in hexadecimal';
+COMMENT ON COLUMN quorum.members.name IS 'name';
+COMMENT ON COLUMN quorum.members.conninfo IS 'how the others connect to it, without passwords';
+COMMENT ON COLUMN quorum.members.client_urls IS 'addresses for etcd clients';
+COMMENT ON COLUMN quorum.members.is_learner IS 'whether it has no vote';
+COMMENT ON COLUMN quorum.members.is_leader IS 'whether it leads, as this member knows';
+COMMENT ON COLUMN quorum.members.is_self IS 'whether it is this member';
+COMMENT ON COLUMN quorum.members.match_index IS 'last log entry it is known to have; null where this member does not know';
+COMMENT ON COLUMN quorum.members.lag IS 'log entries it is behind the leader; null where this member does not lead';
+COMMENT ON COLUMN quorum.members.state IS 'its role for this member; for the others how replication or the connection to it stands';
+COMMENT ON COLUMN quorum.members.last_heard IS 'when this member last heard from it';
+
+CREATE VIEW quorum.keys AS
+SELECT
+	quorum.as_text(k.key) AS key,
+	quorum.as_text(k.value) AS value,
+	quorum.as_jsonb(k.value) AS value_json,
+	k.create_revision,
+	k.mod_revision,
+	k.version,
+	k.lease,
+	k.key AS key_bytes,
+	k.value AS value_bytes
+FROM quorum.scan_keys() AS k;
+COMMENT ON VIEW quorum.keys IS 'every live key of this member';
+COMMENT ON COLUMN quorum.keys.key IS 'the key; null where it is not text';
+COMMENT ON COLUMN quorum.keys.value IS 'the value; null where it is not text';
+COMMENT ON COLUMN quorum.keys.value_json IS 'the value; null where it is not JSON';
+COMMENT ON COLUMN quorum.keys.create_revision IS 'revision that made the key';
+COMMENT ON COLUMN quorum.keys.mod_revision IS 'revision of the last write';
+COMMENT ON COLUMN quorum.keys.version IS 'number of writes since the key was made';
+COMMENT ON COLUMN quorum.keys.lease IS 'lease the key is attached to, or 0';
+COMMENT ON COLUMN quorum.keys.key_bytes IS 'the key';
+COMMENT ON COLUMN quorum.keys.value_bytes IS 'the value';
+
+/* ----------------------------------------------------------------
+ *	Watches
+ * ----------------------------------------------------------------
+ */
+
+/* end of watches */
+
+/* ----------------------------------------------------------------
+ *	Privileges
+ * ----------------------------------------------------------------
+ *
+ * PUBLIC gets nothing.  A reader reads keys and watches them, a writer does that
+ * and writes, an administrator does both and operates the cluster; a peer is
+ * the other members and nothing else.
+ */
+
+REVOKE ALL ON SCHEMA quorum FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA quorum FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA quorum FROM PUBLIC;
+REVOKE ALL ON TYPE quorum.kv, quorum.kv_bytes, quorum.event, quorum.event_bytes,
+	quorum.compare, quorum.op FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA quorum
+	TO quorum_reader, quorum_writer, quorum_admin, quorum_peer, pg_monitor;
+GRANT USAGE ON TYPE quorum.kv, quorum.kv_bytes, quorum.event, quorum.event_bytes,
+	quorum.compare, quorum.op TO quorum_reader, quorum_writer, quorum_admin;
+
+GRANT SELECT ON quorum.keys, quorum.mvcc TO quorum_reader, quorum_writer, quorum_admin;
+GRANT SELECT ON quorum.status, quorum.members
+	TO quorum_reader, quorum_writer, quorum_admin, pg_monitor;
+GRANT SELECT ON quorum.raft_log TO quorum_admin;
+
+DO $$
+DECLARE
+	grants CONSTANT pg_catalog.text[] := ARRAY[
+		/* routine, who may execute it in all its forms */
+		['compare_in', 'quorum_reader, quorum_writer, quorum_admin'],
+		['compare_out', 'quorum_reader, quorum_writer, quorum_admin'],
+		['compare_recv', 'quorum_reader, quorum_writer, quorum_admin'],
+		['compare_send', 'quorum_reader, quorum_writer, quorum_admin'],
+		['op_in', 'quorum_reader, quorum_writer, quorum_admin'],
+		['op_out', 'quorum_reader, quorum_writer, quorum_admin'],
+		['op_recv', 'quorum_reader, quorum_writer, quorum_admin'],
+		['op_send', 'quorum_reader, quorum_writer, quorum_admin'],
+		['as_text', 'quorum_reader, quorum_writer, quorum_admin'],
+		['as_jsonb', 'quorum_reader, quorum_writer, quorum_admin'],
+		['get', 'quorum_reader, quorum_writer, quorum_admin'],
+		['get_kv', 'quorum_reader, quorum_writer, quorum_admin'],
+		['range', 'quorum_reader, quorum_writer, quorum_admin'],
+		['count', 'quorum_reader, quorum_writer, quorum_admin'],
+		['history', 'quorum_reader, quorum_writer, quorum_admin'],
+		['scan_keys', 'quorum_reader, quorum_writer, quorum_admin'],
+		['revision', 'quorum_reader, quorum_writer, quorum_admin'],
+		['compacted_revision', 'quorum_reader, quorum_writer, quorum_admin'],
+		['read_barrier', 'quorum_reader, quorum_writer, quorum_admin'],
+		['get_status', 'quorum_reader, quorum_writer, quorum_admin, pg_monitor'],
+		['get_members', 'quorum_reader, quorum_writer, quorum_admin, pg_monitor'],
+		['put', 'quorum_writer, quorum_admin'],
+		['swap', 'quorum_writer, quorum_admin'],
+		['put_if_absent', 'quorum_writer, quorum_admin'],
+		['cas', 'quorum_writer, quorum_admin'],
+		['delete', 'quorum_writer, quorum_admin'],
+		['delete_returning', 'quorum_writer, quorum_admin'],
+		['if_value', 'quorum_writer, quorum_admin'],
+		['if_version', 'quorum_writer, quorum_admin'],
+		['if_create_revision', 'quorum_writer, quorum_admin'],
+		['if_mod_revision', 'quorum_writer, quorum_admin'],
+		['if_lease', 'quorum_writer, quorum_admin'],
+		['if_exists', 'quorum_writer, quorum_admin'],
+		['if_absent', 'quorum_writer, quorum_admin'],
+		['op_put', 'quorum_writer, quorum_admin'],
+		['op_delete', 'quorum_writer, quorum_admin'],
+		['op_range', 'quorum_writer, quorum_admin'],
+		['op_txn', 'quorum_writer, quorum_admin'],
+		['txn', 'quorum_writer, quorum_admin'],
+		['hash_kv', 'quorum_admin, pg_monitor'],
+		['check', 'quorum_admin'],
+		['compact', 'quorum_admin'],
+		['rejoin', 'quorum_admin'],
+		['new_cluster', 'quorum_admin'],
+		['raft_step', 'quorum_peer']
+	];
+	routine pg_catalog.regprocedure;
+	entry pg_catalog.text[];
+BEGIN
+	FOREACH entry SLICE 1 IN ARRAY grants
+	LOOP
+		FOR routine IN
+			SELECT p.oid FROM pg_catalog.pg_proc p
+			WHERE p.pronamespace OPERATOR(pg_catalog.=) 'quorum'::pg_catalog.regnamespace
+				AND p.proname OPERATOR(pg_catalog.=) entry[1]::pg_catalog.name
+		LOOP
+			EXECUTE pg_catalog.format('GRANT EXECUTE ON ROUTINE %s TO %s', routine, entry[2]);
+		END LOOP;
+	END LOOP;
+END
+$$;
