@@ -1,0 +1,162 @@
+# Bench::Common - what the two sides of the benchmark share: numbers from
+# request logs, child processes, ports.
+#
+# Copyright (c) 2026, pg_quorum developers
+#
+# IDENTIFICATION
+#   bench/lib/Bench/Common.pm
+
+package Bench::Common;
+
+use strict;
+use warnings;
+use Exporter 'import';
+use POSIX ':sys_wait_h';
+use Time::HiRes qw(time sleep);
+
+our @EXPORT_OK = qw(median summarize spawn run_all stop_child capture
+  wait_until key_name KEYS KEY_BASE VALUE WARM_UP);
+
+# Reads go to this many keys, written beforehand.  A key is a number of 16
+# digits, so that pgbench's random() makes whole keys.
+use constant KEYS     => 10_000;
+use constant KEY_BASE => 1_000_000_000_000_000;
+use constant VALUE    => 'v' x 256;
+
+# Requests of the first moments of a run are not counted.
+use constant WARM_UP => 0.5;
+
+my %children;
+
+sub key_name { return KEY_BASE + $_[0] }
+
+sub median
+{
+	my @sorted = sort { $a <=> $b } @_;
+	return 0 unless @sorted;
+	my $middle = int(@sorted / 2);
+	return @sorted % 2
+	  ? $sorted[$middle]
+	  : ($sorted[ $middle - 1 ] + $sorted[$middle]) / 2;
+}
+
+# Requests as [end in seconds, took in ms] to operations per second and
+# percentiles, over a window of $seconds after the warm-up.
+sub summarize
+{
+	my ($requests, $seconds) = @_;
+	my $from = 9**99;
+	for (@$requests) { $from = $_->[0] if $_->[0] < $from }
+	$from += WARM_UP;
+	my @took = sort { $a <=> $b }
+	  map { $_->[1] } grep { $_->[0] >= $from && $_->[0] < $from + $seconds } @$requests;
+	die "no request was answered in the measured time\n" unless @took;
+	return {
+		ops => @took / $seconds,
+		p50 => $took[ int($#took * 0.50) ],
+		p99 => $took[ int($#took * 0.99) ] };
+}
+
+# Start a command with its output in a file; returns its process id.
+sub spawn
+{
+	my ($log, @command) = @_;
+	my $pid = fork() // die "could not fork: $!\n";
+	if ($pid == 0)
+	{
+		open(STDIN, '<', '/dev/null');
+		open(STDOUT, '>', $log) or POSIX::_exit(126);
+		open(STDERR, '>&', \*STDOUT);
+		{ no warnings 'exec'; exec { $command[0] } @command; }
+		POSIX::_exit(127);
+	}
+	$children{$pid} = 1;
+	return $pid;
+}
+
+# Run commands at once, [log, command...] each, and demand that all succeed.
+sub run_all
+{
+	my ($limit, @commands) = @_;
+	my %log_of = map { (spawn(@$_) => $_->[0]) } @commands;
+	my $deadline = time() + $limit;
+	my @failed;
+	while (%log_of)
+	{
+		for my $pid (keys %log_of)
+		{
+			next if waitpid($pid, WNOHANG) == 0;
+			push @failed, $log_of{$pid} if $? != 0;
+			delete $children{$pid};
+			delete $log_of{$pid};
+		}
+		last unless %log_of;
+		if (time() > $deadline)
+		{
+			stop_child($_) for keys %log_of;
+			die "a client did not end in time\n";
+		}
+		sleep(0.01);
+	}
+	die "a client failed: " . last_line($failed[0]) . "\n" if @failed;
+	return;
+}
+
+sub last_line
+{
+	my ($file) = @_;
+	open(my $fh, '<', $file) or return $file;
+	my @lines = grep { /\S/ } <$fh>;
+	my ($word) = grep { /error|fatal/i } @lines;
+	$word //= $lines[-1] // "see $file";
+	chomp $word;
+	return $word;
+}
+
+# End a child: politely, then not.
+sub stop_child
+{
+	my ($pid) = @_;
+	return unless $children{$pid};
+	kill('TERM', $pid);
+	for (1 .. 100)
+	{
+		if (waitpid($pid, WNOHANG) != 0)
+		{
+			delete $children{$pid};
+			return;
+		}
+		sleep(0.05);
+	}
+	kill('KILL', $pid);
+	waitpid($pid, 0);
+	delete $children{$pid};
+	return;
+}
+
+sub stop_all_children { stop_child($_) for keys %children; return }
+
+# The output of a command, which must succeed.
+sub capture
+{
+	my (@command) = @_;
+	open(my $fh, '-|', @command) or die "could not run $command[0]: $!\n";
+	my $output = do { local $/; <$fh> };
+	close($fh) or die "$command[0] failed\n";
+	return $output // '';
+}
+
+sub wait_until
+{
+	my ($limit, $what, $test) = @_;
+	my $deadline = time() + $limit;
+	while (time() < $deadline)
+	{
+		my $result = eval { $test->() };
+		return $result if $result;
+		sleep(0.1);
+	}
+	die "$what did not happen within $limit s\n";
+}
+
+1;
