@@ -18,7 +18,7 @@ extern char *setting_database;
 extern char *setting_member_name;
 extern char *setting_initial_cluster;
 extern char *setting_initial_cluster_token;
-extern int	setting_shared_buffer_kb;	/* message and payload queues */
+extern int	setting_queue_size;	/* KB, for messages from other members */
 
 /* reload */
 extern int	setting_heartbeat_interval; /* ms */
@@ -27,7 +27,7 @@ extern int	setting_catchup_entries;
 extern int	setting_max_request_bytes;	/* bytes */
 extern int	setting_max_txn_ops;
 extern int	setting_notify_interval;	/* ms */
-extern bool setting_allow_unsafe_fsync;
+extern bool setting_allow_fsync_off;
 
 /* user */
 extern int	setting_request_timeout;	/* ms */

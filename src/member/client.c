@@ -1,0 +1,564 @@
+/*-------------------------------------------------------------------------
+ *
+ * client.c
+ *	  A client backend's side of a request: enqueue, wait, take the answer.
+ *
+ * A backend has one slot and so at most one request under way.  Whatever way
+ * it leaves the wait - answer, timeout, cancel, termination - it takes its slot
+ * back first, so the worker never answers into a slot that serves another
+ * request.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/member/client.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "tcop/utility.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "../settings.h"
+#include "../storage/storage.h"
+#include "../store/pbmem.h"
+#include "../store/store.h"
+#include "shared.h"
+#include "../compat.h"
+
+static bool exit_callback_registered = false;
+
+void
+member_require_preload(void)
+{
+	if (member_shared == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("pg_quorum must be loaded via shared_preload_libraries"),
+				 errhint("Add pg_quorum to shared_preload_libraries in postgresql.conf and restart the server.")));
+}
+
+static RequestSlot *
+my_slot(void)
+{
+	return &member_slots[pgq_my_procno()];
+}
+
+static bool
+slot_move(RequestSlot *slot, SlotState from, SlotState to)
+{
+	uint32		expected = from;
+
+	return pg_atomic_compare_exchange_u32(&slot->state, &expected, to);
+}
+
+/*
+ * Take the slot back in whatever state it is; returns the state it had, which
+ * is never TAKING or FILLING: those pass within microseconds unless the worker
+ * died in them, and then its successor resolves them.
+ */
+static SlotState
+slot_reclaim(RequestSlot *slot)
+{
+	for (;;)
+	{
+		SlotState	state = pg_atomic_read_u32(&slot->state);
+
+		switch (state)
+		{
+			case SLOT_FREE:
+				return state;
+			case SLOT_TAKING:
+			case SLOT_FILLING:
+				pg_usleep(50);
+				break;
+			case SLOT_QUEUED:
+			case SLOT_PROPOSED:
+			case SLOT_DONE:
+				if (slot_move(slot, state, SLOT_FREE))
+					return state;
+				break;
+		}
+	}
+}
+
+/*
+ * Give up the slot and what it owns in the DSA.
+ */
+static SlotState
+slot_release(RequestSlot *slot)
+{
+	SlotState	state = slot_reclaim(slot);
+
+	if (DsaPointerIsValid(slot->payload))
+	{
+		dsa_free(member_dsa(), slot->payload);
+		slot->payload = InvalidDsaPointer;
+	}
+	if (DsaPointerIsValid(slot->result))
+	{
+		dsa_free(member_dsa(), slot->result);
+		slot->result = InvalidDsaPointer;
+	}
+	return state;
+}
+
+static void
+release_at_exit(int code, Datum arg)
+{
+	(void) slot_release(my_slot());
+}
+
+/*
+ * Refuse at once what no waiting can help.
+ */
+static void
+check_role(void)
+{
+	MemberStatus status;
+
+	member_get_status(&status);
+	switch (status.role)
+	{
+		case MEMBER_QUARANTINED:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("member is quarantined"),
+					 errdetail("%s", status.reason),
+					 errhint("Call quorum.rejoin() to join again as a fresh member, or quorum.new_cluster() to found a new cluster from this data.")));
+			break;
+		case MEMBER_REMOVED:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("member was removed from the cluster"),
+					 errhint("Call quorum.rejoin() to join again as a fresh member.")));
+			break;
+		default:
+			break;
+	}
+}
+
+/*
+ * Raise the error for a request that was given up at the timeout.
+ */
+static void
+report_timeout(SlotState state, SlotKind kind)
+{
+	MemberStatus status;
+
+	member_get_status(&status);
+	if (state == SLOT_PROPOSED && kind != SLOT_READ)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
+				 errmsg("outcome of the request is unknown"),
+				 errdetail("It was proposed, but not known to be committed within %d ms.  It may still be carried out.",
+						   setting_request_timeout),
+				 errhint("Read the keys concerned to learn what happened.")));
+	if (status.role == MEMBER_STOPPED)
+		ereport(ERROR,
+				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+				 errmsg("the raft worker is not running"),
+				 errdetail("The request was not carried out."),
+				 errhint("See the server log; max_worker_processes may be too small.")));
+	if (status.role == MEMBER_IDLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("pg_quorum is not active in this database cluster"),
+				 errdetail("%s", status.reason),
+				 errhint("Run CREATE EXTENSION pg_quorum in the database that pg_quorum.database names.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+			 errmsg(status.leader_id == 0 ? "no leader is known" : "no quorum of members answered in time"),
+			 errdetail("The request was not carried out within %d ms.", setting_request_timeout),
+			 errhint("Check quorum.members for members that cannot be reached.")));
+}
+
+static void
+report_outcome(SlotOutcome outcome)
+{
+	switch (outcome)
+	{
+		case OUTCOME_RESULT:
+			break;
+		case OUTCOME_TOO_BIG:
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("request is too large")));
+			break;
+		case OUTCOME_POISON:
+			ereport(ERROR,
+					(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
+					 errmsg("the raft worker failed while it handled this request"),
+					 errdetail("It is not tried again.")));
+			break;
+		case OUTCOME_STATE:
+			check_role();
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("request is not possible in the member's present state")));
+			break;
+		case OUTCOME_NO_MEMORY:
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("shared memory for results is used up"),
+					 errdetail("The request was carried out, but its result is lost."),
+					 errhint("Set pg_quorum.queue_size higher.")));
+			break;
+	}
+}
+
+/*
+ * Wait until the slot is DONE; returns the state in which it was left when the
+ * time is up.
+ */
+static void
+wait_for_answer(RequestSlot *slot, int timeout_ms)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	long		left = timeout_ms;
+
+	for (;;)
+	{
+		int			events;
+
+		if (pg_atomic_read_u32(&slot->state) == SLOT_DONE)
+		{
+			pg_read_barrier();
+			return;
+		}
+
+		events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						   left, PG_WAIT_EXTENSION);
+		if (events & WL_LATCH_SET)
+			ResetLatch(MyLatch);
+		if (pg_atomic_read_u32(&slot->state) == SLOT_DONE)
+		{
+			pg_read_barrier();
+			return;
+		}
+		CHECK_FOR_INTERRUPTS();
+
+		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		if (left <= 0)
+			return;
+	}
+}
+
+/*
+ * Have the worker carry out a request; the packed result, palloc'd, comes back
+ * in *result (NULL where the kind has none).
+ */
+static void
+do_request(SlotKind kind, uint64 number, const char *request, uint32 len, int timeout_ms,
+		   char **result, uint32 *result_len)
+{
+	RequestSlot *slot = my_slot();
+	SlotState	left_as;
+
+	if (!exit_callback_registered)
+	{
+		before_shmem_exit(release_at_exit, (Datum) 0);
+		exit_callback_registered = true;
+	}
+	(void) slot_release(slot);	/* left over from a request that failed */
+
+	slot->number = number;
+	slot->kind = kind;
+	slot->procno = pgq_my_procno();
+	slot->term = 0;
+	slot->len = len;
+	slot->outcome = OUTCOME_RESULT;
+	if (len > SLOT_INLINE_BYTES)
+	{
+		slot->payload = dsa_allocate_extended(member_dsa(), len, DSA_ALLOC_NO_OOM);
+		if (!DsaPointerIsValid(slot->payload))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("shared memory for requests is used up"),
+					 errhint("Set pg_quorum.queue_size higher.")));
+		memcpy(dsa_get_address(member_dsa(), slot->payload), request, len);
+	}
+	else if (len > 0)
+		memcpy(slot->data, request, len);
+	pg_write_barrier();
+	pg_atomic_write_u32(&slot->state, SLOT_QUEUED);
+	queue_push(slot - member_slots);
+	wake_procno(member_shared->worker_procno);
+
+	PG_TRY();
+	{
+		wait_for_answer(slot, timeout_ms);
+	}
+	PG_CATCH();
+	{
+		left_as = slot_release(slot);
+		if (left_as == SLOT_PROPOSED && kind == SLOT_COMMAND)
+		{
+			MemoryContext old = MemoryContextSwitchTo(CurTransactionContext);
+			ErrorData  *edata = CopyErrorData();
+
+			FlushErrorState();
+			MemoryContextSwitchTo(old);
+			if (edata->detail == NULL)
+				edata->detail = "The request was proposed before; it may still be carried out.";
+			ReThrowError(edata);
+		}
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+
+	if (pg_atomic_read_u32(&slot->state) != SLOT_DONE)
+	{
+		left_as = slot_release(slot);
+		if (left_as != SLOT_DONE)
+			report_timeout(left_as, kind);
+		/* the answer came in the last moment and is gone: say what is known */
+		report_timeout(kind == SLOT_READ ? SLOT_QUEUED : SLOT_PROPOSED, kind);
+	}
+
+	if (slot->outcome == OUTCOME_RESULT && result != NULL)
+	{
+		*result_len = slot->len;
+		*result = palloc(slot->len + 1);
+		memcpy(*result,
+			   DsaPointerIsValid(slot->result) ?
+			   (char *) dsa_get_address(member_dsa(), slot->result) : slot->data,
+			   slot->len);
+		(void) slot_release(slot);
+	}
+	else
+	{
+		SlotOutcome outcome = slot->outcome;
+
+		(void) slot_release(slot);
+		report_outcome(outcome);
+	}
+}
+
+static uint64
+next_number(void)
+{
+	uint64		n = pg_atomic_fetch_add_u64(&member_shared->next_number, 1);
+
+	return (n << SLOT_INDEX_BITS) | (uint64) pgq_my_procno();
+}
+
+/*
+ * member_execute() -- see member.h.
+ */
+Quorum__Result *
+member_execute(Quorum__Command *command)
+{
+	char		stack[SLOT_INLINE_BYTES];
+	char	   *packed = stack;
+	char	   *answer = NULL;
+	uint32		answer_len = 0;
+	size_t		size;
+	Quorum__Result *result;
+
+	member_require_preload();
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("cannot write to the cluster during recovery"),
+				 errhint("A standby is not a member; send the call to one.")));
+	if (XactReadOnly)
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("cannot write to the cluster in a read-only transaction")));
+	check_role();
+
+	command->origin = member_shared->run_id;
+	command->request = next_number();
+	size = quorum__command__get_packed_size(command);
+	if (size > (size_t) setting_max_request_bytes + 1024)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("request is too large"),
+				 errdetail("The request has %zu bytes, the limit is %d.",
+						   size, setting_max_request_bytes),
+				 errhint("The limit is set by pg_quorum.max_request_bytes.")));
+	if (size > sizeof(stack))
+		packed = palloc(size);
+	quorum__command__pack(command, (uint8_t *) packed);
+
+	do_request(SLOT_COMMAND, command->request, packed, size, setting_request_timeout,
+			   &answer, &answer_len);
+	if (packed != stack)
+		pfree(packed);
+
+	result = quorum__result__unpack(pb_allocator(), answer_len, (uint8_t *) answer);
+	if (result == NULL)
+		elog(ERROR, "could not decode the result of a command");
+	pfree(answer);
+	return result;
+}
+
+/*
+ * member_read_barrier() -- see member.h.
+ */
+void
+member_read_barrier(int timeout_ms)
+{
+	member_require_preload();
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("linearizable reads are not possible during recovery"),
+				 errhint("Use serializable => true to read this server's own state.")));
+	check_role();
+	do_request(SLOT_READ, next_number(), NULL, 0,
+			   timeout_ms < 0 ? setting_request_timeout : timeout_ms, NULL, NULL);
+}
+
+/*
+ * A request that changes this member's own standing, not the store.
+ */
+static void
+do_administration(SlotKind kind)
+{
+	member_require_preload();
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("cannot change the member during recovery")));
+	do_request(kind, next_number(), NULL, 0, Max(setting_request_timeout, 30000), NULL, NULL);
+}
+
+void
+member_rejoin(void)
+{
+	do_administration(SLOT_REJOIN);
+}
+
+void
+member_new_cluster(void)
+{
+	do_administration(SLOT_NEW_CLUSTER);
+}
+
+int64
+member_published_revision(void)
+{
+	member_require_preload();
+	return (int64) pg_atomic_read_u64(&member_shared->published_revision);
+}
+
+/*
+ * member_wait_revision() -- see member.h.
+ */
+int64
+member_wait_revision(int64 after, int timeout_ms)
+{
+	TimestampTz deadline;
+	int64		revision = member_published_revision();
+
+	if (revision > after)
+		return revision;
+
+	deadline = timeout_ms < 0 ? DT_NOEND :
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	ConditionVariablePrepareToSleep(&member_shared->revision_advanced);
+	for (;;)
+	{
+		long		wait = 1000;	/* interrupts are looked at once a second at least */
+
+		revision = member_published_revision();
+		if (revision > after)
+			break;
+		if (timeout_ms >= 0)
+		{
+			long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+
+			if (left <= 0)
+				break;
+			wait = Min(wait, left);
+		}
+		(void) ConditionVariableTimedSleep(&member_shared->revision_advanced, wait,
+										   PG_WAIT_EXTENSION);
+	}
+	ConditionVariableCancelSleep();
+	return revision;
+}
+
+void
+member_get_status(MemberStatus *status)
+{
+	member_require_preload();
+	SpinLockAcquire(&member_shared->mutex);
+	*status = member_shared->status;
+	SpinLockRelease(&member_shared->mutex);
+}
+
+int
+member_get_peers(MemberPeer *peers, int max)
+{
+	int			n;
+	int			i;
+	int			j;
+
+	member_require_preload();
+	SpinLockAcquire(&member_shared->mutex);
+	n = Min(member_shared->npeers, max);
+	memcpy(peers, member_shared->peers, n * sizeof(MemberPeer));
+	for (i = 0; i < n; i++)
+		for (j = 0; j < member_shared->nidentities; j++)
+			if (member_shared->identities[j].id == peers[i].id)
+				peers[i].last_heard = member_shared->identities[j].last_heard;
+	SpinLockRelease(&member_shared->mutex);
+	return n;
+}
+
+const char *
+member_role_name(MemberRole role)
+{
+	switch (role)
+	{
+		case MEMBER_STOPPED:
+			return "stopped";
+		case MEMBER_IDLE:
+			return "idle";
+		case MEMBER_FOLLOWER:
+			return "follower";
+		case MEMBER_CANDIDATE:
+			return "candidate";
+		case MEMBER_LEADER:
+			return "leader";
+		case MEMBER_LEARNER:
+			return "learner";
+		case MEMBER_QUARANTINED:
+			return "quarantined";
+		case MEMBER_REMOVED:
+			return "removed";
+	}
+	return "unknown";
+}
+
+Relation
+member_open_store(void)
+{
+	Relation	rel = storage_open(STORAGE_TREE, AccessShareLock, false);
+
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("relation \"quorum.mvcc\" does not exist"),
+				 errhint("Run CREATE EXTENSION pg_quorum.")));
+	if (!tree_is_formatted(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the store does not exist yet"),
+				 errdetail("The member has not started."),
+				 errhint("Load pg_quorum via shared_preload_libraries, create the extension in the database that pg_quorum.database names, and try again in a moment.")));
+	return rel;
+}

@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * flusher.c
+ *	  The worker that waits for a slow disk.
+ *
+ * XLogFlush() waits for all WAL of the instance before its LSN; under somebody's
+ * bulk load that can take seconds.  While flushes are fast the raft worker does them
+ * itself; when they are not, it leaves them to this process, and
+ * heartbeats and elections go on.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/member/flusher.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "portability/instr_time.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/ps_status.h"
+#include "utils/wait_event.h"
+
+#include "worker.h"
+#include "../compat.h"
+
+static void
+flusher_leaves(int code, Datum arg)
+{
+	member_shared->flusher_procno = -1;
+}
+
+void
+member_flusher_main(Datum arg)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+
+	before_shmem_exit(flusher_leaves, (Datum) 0);
+	member_shared->flusher_procno = pgq_my_procno();
+	wake_procno(member_shared->worker_procno);
+
+	for (;;)
+	{
+		uint64		wanted;
+
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+
+		wanted = pg_atomic_read_u64(&member_shared->flush_wanted);
+		if (wanted > pg_atomic_read_u64(&member_shared->flush_done))
+		{
+			instr_time	start;
+			instr_time	end;
+
+			INSTR_TIME_SET_CURRENT(start);
+			XLogFlush((XLogRecPtr) wanted);
+			INSTR_TIME_SET_CURRENT(end);
+			INSTR_TIME_SUBTRACT(end, start);
+			pg_atomic_write_u64(&member_shared->flush_usec, INSTR_TIME_GET_MICROSEC(end));
+			pg_write_barrier();
+			pg_atomic_write_u64(&member_shared->flush_done, wanted);
+			wake_procno(member_shared->worker_procno);
+			continue;
+		}
+
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 60000, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+}

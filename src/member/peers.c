@@ -1,0 +1,828 @@
+/*-------------------------------------------------------------------------
+ *
+ * peers.c
+ *	  Connections to the other members: libpq in pipeline mode.
+ *
+ * Every call on a link is one quorum.raft_step($1) with a Sync behind it.  The
+ * answers carry nothing but success or an error, so the worker does not wake
+ * up for them: a link's socket is watched only while it connects, while output
+ * is blocked, or for being closed; answers are read in passing.
+ *
+ * Messages may be lost here at any time (link down, too much in flight): the
+ * core expects that of a network.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/member/peers.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type_d.h"
+#include "common/pg_prng.h"
+#include "libpq-fe.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "../settings.h"
+#include "worker.h"
+#include "../compat.h"
+
+#define CONNECT_TIMEOUT_MS		5000
+#define RETRY_MIN_MS			50
+#define RETRY_MAX_MS			2000
+#define MAX_CALLS_IN_FLIGHT		1024
+#define MAX_BYTES_IN_FLIGHT		((uint64) 64 * 1024 * 1024)
+#define ANSWER_TIMEOUT_MS		10000
+
+typedef enum LinkState
+{
+	LINK_DOWN,
+	LINK_CONNECTING,
+	LINK_READY
+} LinkState;
+
+struct Link
+{
+	Peer	   *peer;
+	LinkKind	kind;
+	LinkState	state;
+	PGconn	   *conn;
+	PostgresPollingStatusType polling;
+	TimestampTz since;			/* connecting: when begun; ready: oldest unanswered call */
+	TimestampTz retry_at;
+	int			retry_ms;
+	bool		wanted;			/* LINK_STATE is opened on demand */
+	bool		blocked;		/* output waits for the socket */
+	int			in_flight;		/* calls without an answer */
+	uint64		bytes_in_flight;	/* estimate, reset when all are answered */
+	char	   *last_error;		/* to log each failure once */
+
+	pgsocket	socket;			/* as last put into the wait set */
+	int			event_pos;		/* -1: not in it */
+	uint32		event_mask;
+
+	/* collected during the turn, sent by peers_flush() */
+	Quorum__PeerBatch batch;
+	size_t		messages_size;
+	size_t		forwards_size;
+	size_t		refused_size;
+};
+
+static bool events_stale = true;
+
+/* ---------- set-up ---------- */
+
+static Link *
+link_create(Peer *peer, LinkKind kind)
+{
+	Link	   *link = MemoryContextAllocZero(worker->context, sizeof(Link));
+
+	link->peer = peer;
+	link->kind = kind;
+	link->state = LINK_DOWN;
+	link->retry_ms = RETRY_MIN_MS;
+	link->wanted = kind != LINK_STATE;
+	link->socket = PGINVALID_SOCKET;
+	link->event_pos = -1;
+	quorum__peer_batch__init(&link->batch);
+	return link;
+}
+
+static void
+link_forget_batch(Link *link)
+{
+	/* the arrays live in the turn's context */
+	quorum__peer_batch__init(&link->batch);
+	link->messages_size = link->forwards_size = link->refused_size = 0;
+}
+
+/*
+ * Close a link.  why (may be NULL) is logged unless it is what was logged last.
+ */
+static void
+link_close(Link *link, const char *why)
+{
+	bool		was_ready = link->state == LINK_READY;
+
+	if (why != NULL && (link->last_error == NULL || strcmp(link->last_error, why) != 0))
+	{
+		ereport(LOG,
+				(errmsg("could not talk to member \"%s\": %s", link->peer->name, why)));
+		if (link->last_error)
+			pfree(link->last_error);
+		link->last_error = MemoryContextStrdup(worker->context, why);
+	}
+	if (link->conn != NULL)
+	{
+		PQfinish(link->conn);
+		link->conn = NULL;
+	}
+	link->state = LINK_DOWN;
+	link->blocked = false;
+	link->in_flight = 0;
+	link->bytes_in_flight = 0;
+	link->socket = PGINVALID_SOCKET;
+	link->event_pos = -1;
+	events_stale = true;
+
+	/* back off, with jitter so that members do not knock in step */
+	link->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												 link->retry_ms / 2 +
+												 pg_prng_uint64_range(&pg_global_prng_state, 0, link->retry_ms));
+	link->retry_ms = Min(link->retry_ms * 2, RETRY_MAX_MS);
+
+	if (was_ready && worker->raft != NULL && link->kind == LINK_BULK)
+		(void) raft_report_unreachable(worker->raft, link->peer->id);
+	if (link->kind == LINK_STATE)
+		catchup_peer_lost(link->peer->id);
+}
+
+/*
+ * etcd's form of a peer address, scheme://host:port, as a conninfo.
+ */
+static char *
+url_to_conninfo(const char *url)
+{
+	bool		tls = strncmp(url, "https://", 8) == 0;
+	const char *host = url + (tls ? 8 : 7);
+	const char *colon;
+	const char *end = host + strcspn(host, "/");
+
+	if (*host == '[')
+	{
+		const char *close = strchr(host, ']');
+
+		if (close == NULL)
+			return pstrdup(url);
+		colon = close[1] == ':' ? close + 1 : NULL;
+		return psprintf("host='%.*s'%s%.*s sslmode=%s", (int) (close - host - 1), host + 1,
+						colon ? " port=" : "", colon ? (int) (end - colon - 1) : 0,
+						colon ? colon + 1 : "", tls ? "verify-full" : "prefer");
+	}
+	colon = memchr(host, ':', end - host);
+	return psprintf("host='%.*s'%s%.*s sslmode=%s", (int) ((colon ? colon : end) - host), host,
+					colon ? " port=" : "", colon ? (int) (end - colon - 1) : 0,
+					colon ? colon + 1 : "", tls ? "verify-full" : "prefer");
+}
+
+/*
+ * Begin to connect.  Nothing of the conninfo may get into a log line: it can
+ * hold a password.
+ */
+static void
+link_connect(Link *link)
+{
+	PQconninfoOption *options;
+	PQconninfoOption *opt;
+	const char *keywords[64];
+	const char *values[64];
+	int			n = 0;
+	bool		have_dbname = false;
+	char	   *conninfo = link->peer->conninfo;
+	char	   *parse_error = NULL;
+
+	if (strncmp(conninfo, "http://", 7) == 0 || strncmp(conninfo, "https://", 8) == 0)
+		conninfo = url_to_conninfo(conninfo);
+	options = PQconninfoParse(conninfo, &parse_error);
+	if (options == NULL)
+	{
+		if (parse_error)
+			PQfreemem(parse_error);
+		link_close(link, "invalid conninfo");
+		link->retry_ms = RETRY_MAX_MS;
+		return;
+	}
+	for (opt = options; opt->keyword != NULL && n < 50; opt++)
+	{
+		if (opt->val == NULL || strcmp(opt->keyword, "options") == 0 ||
+			strcmp(opt->keyword, "application_name") == 0)
+			continue;
+		if (strcmp(opt->keyword, "dbname") == 0)
+			have_dbname = true;
+		keywords[n] = opt->keyword;
+		values[n++] = opt->val;
+	}
+	if (!have_dbname)
+	{
+		keywords[n] = "dbname";
+		values[n++] = setting_database;
+	}
+	keywords[n] = "application_name";
+	values[n++] = psprintf("pg_quorum/%s", setting_member_name);
+	keywords[n] = "options";
+	values[n++] = "-c statement_timeout=0 -c lock_timeout=0 -c idle_session_timeout=0"
+		" -c idle_in_transaction_session_timeout=0 -c client_min_messages=error -c jit=off";
+	keywords[n] = "client_encoding";
+	values[n++] = "UTF8";
+	keywords[n] = "keepalives";
+	values[n++] = "1";
+	keywords[n] = "keepalives_idle";
+	values[n++] = "5";
+	keywords[n] = "keepalives_interval";
+	values[n++] = "2";
+	keywords[n] = "keepalives_count";
+	values[n++] = "3";
+	keywords[n] = "tcp_user_timeout";
+	values[n++] = "10000";
+	keywords[n] = NULL;
+	values[n] = NULL;
+
+	link->conn = PQconnectStartParams(keywords, values, 0);
+	PQconninfoFree(options);
+	link->since = GetCurrentTimestamp();
+	if (link->conn == NULL || PQstatus(link->conn) == CONNECTION_BAD)
+	{
+		link_close(link, link->conn ? pchomp(PQerrorMessage(link->conn)) : "out of memory");
+		return;
+	}
+	link->state = LINK_CONNECTING;
+	link->polling = PGRES_POLLING_WRITING;
+	events_stale = true;
+}
+
+/*
+ * The connection stands: prepare the one statement, in the pipeline already.
+ */
+static void
+link_established(Link *link)
+{
+	Oid			type = BYTEAOID;
+
+	if (PQsetnonblocking(link->conn, 1) != 0 ||
+		PQenterPipelineMode(link->conn) != 1 ||
+		PQsendPrepare(link->conn, "s", "SELECT quorum.raft_step($1)", 1, &type) != 1 ||
+		PQpipelineSync(link->conn) != 1)
+	{
+		link_close(link, pchomp(PQerrorMessage(link->conn)));
+		return;
+	}
+	link->state = LINK_READY;
+	link->in_flight = 1;
+	link->since = GetCurrentTimestamp();
+	link->blocked = PQflush(link->conn) == 1;
+	events_stale = true;
+}
+
+/* ---------- answers ---------- */
+
+/*
+ * Read what answers have come.  Closes the link on any error.
+ */
+static void
+link_read(Link *link)
+{
+	if (PQconsumeInput(link->conn) != 1)
+	{
+		link_close(link, pchomp(PQerrorMessage(link->conn)));
+		return;
+	}
+	while (link->in_flight > 0 && !PQisBusy(link->conn))
+	{
+		PGresult   *res = PQgetResult(link->conn);
+		ExecStatusType status;
+
+		if (res == NULL)
+		{
+			if (PQstatus(link->conn) == CONNECTION_BAD)
+			{
+				link_close(link, "connection lost");
+				return;
+			}
+			continue;
+		}
+		status = PQresultStatus(res);
+		if (status == PGRES_PIPELINE_SYNC)
+		{
+			link->in_flight--;
+			link->since = GetCurrentTimestamp();
+			if (link->in_flight == 0)
+				link->bytes_in_flight = 0;
+			link->retry_ms = RETRY_MIN_MS;
+			if (link->last_error)
+			{
+				pfree(link->last_error);
+				link->last_error = NULL;
+				ereport(LOG,
+						(errmsg("talking to member \"%s\" again", link->peer->name)));
+			}
+		}
+		else if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
+		{
+			const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+			const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+			char	   *why = pstrdup(message ? message : PQresultErrorMessage(res));
+			bool		refused = sqlstate != NULL && strcmp(sqlstate, "PQ001") == 0;
+
+			PQclear(res);
+			link_close(link, why);
+			if (refused)
+				worker_set_role(MEMBER_QUARANTINED,
+								"Another instance bears this member's identity: this one is a copy, or was restored from one.");
+			return;
+		}
+		PQclear(res);
+	}
+}
+
+static void
+link_poll(Link *link, TimestampTz now)
+{
+	switch (link->state)
+	{
+		case LINK_DOWN:
+			if (link->wanted && now >= link->retry_at)
+				link_connect(link);
+			break;
+
+		case LINK_CONNECTING:
+			link->polling = PQconnectPoll(link->conn);
+			if (link->polling == PGRES_POLLING_OK)
+				link_established(link);
+			else if (link->polling == PGRES_POLLING_FAILED)
+				link_close(link, pchomp(PQerrorMessage(link->conn)));
+			else if (TimestampDifferenceExceeds(link->since, now, CONNECT_TIMEOUT_MS))
+				link_close(link, "connection timed out");
+			break;
+
+		case LINK_READY:
+			if (link->blocked)
+			{
+				int			rc = PQflush(link->conn);
+
+				if (rc < 0)
+				{
+					link_close(link, pchomp(PQerrorMessage(link->conn)));
+					break;
+				}
+				link->blocked = rc == 1;
+			}
+			if (link->in_flight > 0)
+			{
+				link_read(link);
+				if (link->state == LINK_READY && link->in_flight > 0 &&
+					TimestampDifferenceExceeds(link->since, now, ANSWER_TIMEOUT_MS))
+					link_close(link, "no answer in time");
+			}
+			break;
+	}
+}
+
+/*
+ * peers_poll() -- advance every link as far as it goes without waiting.
+ */
+void
+peers_poll(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int			i;
+	int			k;
+
+	for (i = 0; i < worker->npeers; i++)
+		for (k = 0; k < LINK_COUNT; k++)
+			link_poll(worker->peers[i].links[k], now);
+}
+
+/* ---------- sending ---------- */
+
+static bool
+link_can_send(Link *link)
+{
+	return link->state == LINK_READY && link->in_flight < MAX_CALLS_IN_FLIGHT &&
+		link->bytes_in_flight < MAX_BYTES_IN_FLIGHT;
+}
+
+/*
+ * Append to a growing array of pointers in the turn's context.
+ */
+static void *
+grow_array(void *array, size_t n, size_t *size, size_t element)
+{
+	if (n < *size)
+		return array;
+	*size = Max(*size * 2, 16);
+	return array == NULL ? palloc(*size * element) : repalloc(array, *size * element);
+}
+
+static Link *
+link_for(Peer *peer, LinkKind kind)
+{
+	Link	   *link = peer->links[kind];
+
+	if (!link_can_send(link) && kind == LINK_EXPRESS)
+		link = peer->links[LINK_BULK];
+	return link_can_send(link) ? link : NULL;
+}
+
+/*
+ * Queue a core message for the link it belongs on; dropped if that is down.
+ */
+void
+peers_queue_message(Peer *peer, Quorum__PeerMessage *message)
+{
+	bool		bulk = message->type == RAFT_MSG_APP || message->type == RAFT_MSG_PROP;
+	Link	   *link = link_for(peer, bulk ? LINK_BULK : LINK_EXPRESS);
+
+	if (link == NULL)
+		return;
+	link->batch.messages = grow_array(link->batch.messages, link->batch.n_messages,
+									  &link->messages_size, sizeof(void *));
+	link->batch.messages[link->batch.n_messages++] = message;
+}
+
+/*
+ * Queue a command for the leader; false if the link is down.  command must
+ * live until peers_flush().
+ */
+bool
+peers_queue_forward(Peer *peer, uint64 term, uint64 request, const char *command, uint32 len)
+{
+	Link	   *link = link_for(peer, LINK_BULK);
+	Quorum__Forward *forward;
+
+	if (link == NULL)
+		return false;
+	forward = palloc(sizeof(*forward));
+	quorum__forward__init(forward);
+	forward->term = term;
+	forward->request = request;
+	forward->command.data = (uint8_t *) command;
+	forward->command.len = len;
+	link->batch.forwards = grow_array(link->batch.forwards, link->batch.n_forwards,
+									  &link->forwards_size, sizeof(void *));
+	link->batch.forwards[link->batch.n_forwards++] = forward;
+	return true;
+}
+
+/*
+ * Tell a follower that its command was not proposed and can be tried again.
+ */
+void
+peers_queue_refusal(Peer *peer, uint64 request)
+{
+	Link	   *link = link_for(peer, LINK_EXPRESS);
+
+	if (link == NULL)
+		return;
+	link->batch.refused = grow_array(link->batch.refused, link->batch.n_refused,
+									 &link->refused_size, sizeof(uint64));
+	link->batch.refused[link->batch.n_refused++] = request;
+}
+
+/*
+ * Send one call with a batch to a member.
+ */
+static void
+link_call_to(Link *link, uint64 to, Quorum__PeerBatch *batch)
+{
+	size_t		size = quorum__peer_batch__get_packed_size(batch);
+	char	   *bytes = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(PeerHead) + size);
+	PeerHead   *head = (PeerHead *) bytes;
+	const char *value = bytes;
+	int			length = sizeof(PeerHead) + size;
+	int			format = 1;
+	int			rc;
+
+	head->magic = PEER_MAGIC;
+	head->version = PEER_VERSION;
+	head->cluster_id = worker->meta.cluster_id;
+	head->from = worker->meta.member_id;
+	head->to = to;
+	head->incarnation = worker->meta.incarnation;
+	head->nonce = worker->nonce;
+	quorum__peer_batch__pack(batch, (uint8_t *) bytes + sizeof(PeerHead));
+
+	if (link->in_flight == 0)
+		link->since = GetCurrentTimestamp();
+	if (PQsendQueryPrepared(link->conn, "s", 1, &value, &length, &format, 1) != 1 ||
+		PQpipelineSync(link->conn) != 1)
+	{
+		link_close(link, pchomp(PQerrorMessage(link->conn)));
+		pfree(bytes);
+		return;
+	}
+	pfree(bytes);
+	link->in_flight++;
+	link->bytes_in_flight += length;
+	rc = PQflush(link->conn);
+	if (rc < 0)
+		link_close(link, pchomp(PQerrorMessage(link->conn)));
+	else
+		link->blocked = rc == 1;
+}
+
+static void
+link_call(Link *link, Quorum__PeerBatch *batch)
+{
+	link_call_to(link, link->peer->id, batch);
+}
+
+/*
+ * peers_flush() -- one call a link with all that was queued since the last.
+ */
+void
+peers_flush(void)
+{
+	int			i;
+	int			k;
+
+	for (i = 0; i < worker->npeers; i++)
+	{
+		for (k = 0; k < LINK_COUNT; k++)
+		{
+			Link	   *link = worker->peers[i].links[k];
+
+			if (link->batch.n_messages == 0 && link->batch.n_forwards == 0 &&
+				link->batch.n_refused == 0 && link->batch.report == NULL &&
+				link->batch.n_members == 0)
+				continue;
+			if (link->state == LINK_READY)
+				link_call(link, &link->batch);
+			link_forget_batch(link);
+		}
+	}
+}
+
+/*
+ * Send a piece of the state (or a join request) on the link for it, opening
+ * the link if need be; false if it cannot go now.  Two calls may be in flight.
+ */
+bool
+peers_send_state(Peer *peer, Quorum__PeerBatch *batch)
+{
+	Link	   *link = peer->links[LINK_STATE];
+
+	link->wanted = true;
+	if (link->state != LINK_READY || link->in_flight >= 2 || link->blocked)
+		return false;
+	link_call(link, batch);
+	return link->state == LINK_READY;
+}
+
+/*
+ * Ask a member to be taken in.  It is addressed as 0: what id bears this
+ * address by now is not known here.
+ */
+bool
+peers_send_join(Peer *peer, Quorum__JoinRequest *join)
+{
+	Link	   *link = peer->links[LINK_STATE];
+	Quorum__PeerBatch batch;
+
+	link->wanted = true;
+	if (link->state != LINK_READY || link->in_flight >= 2 || link->blocked)
+		return false;
+	quorum__peer_batch__init(&batch);
+	batch.join = join;
+	link_call_to(link, 0, &batch);
+	return link->state == LINK_READY;
+}
+
+/*
+ * Tell a joining member who is who.  members must live until peers_flush().
+ */
+void
+peers_queue_members(Peer *peer, Quorum__Member **members, int n)
+{
+	Link	   *link = link_for(peer, LINK_EXPRESS);
+
+	if (link == NULL)
+		return;
+	link->batch.members = members;
+	link->batch.n_members = n;
+}
+
+void
+peers_send_report(Peer *peer, Quorum__StateReport *report)
+{
+	Link	   *link = link_for(peer, LINK_EXPRESS);
+
+	if (link != NULL)
+		link->batch.report = report;
+}
+
+bool
+peers_connected(Peer *peer)
+{
+	return peer->links[LINK_EXPRESS]->state == LINK_READY ||
+		peer->links[LINK_BULK]->state == LINK_READY;
+}
+
+/* ---------- the set of peers ---------- */
+
+Peer *
+peers_find(uint64 id)
+{
+	int			i;
+
+	for (i = 0; i < worker->npeers; i++)
+		if (worker->peers[i].id == id)
+			return &worker->peers[i];
+	return NULL;
+}
+
+static void
+peer_set(Peer *peer, const Quorum__Member *member)
+{
+	if (peer->conninfo == NULL || strcmp(peer->conninfo, member->conninfo) != 0)
+	{
+		int			k;
+
+		peer->conninfo = MemoryContextStrdup(worker->context, member->conninfo);
+		for (k = 0; k < LINK_COUNT; k++)
+			if (peer->links[k]->state != LINK_DOWN)
+				link_close(peer->links[k], NULL);
+	}
+	peer->name = MemoryContextStrdup(worker->context, member->name);
+	peer->is_learner = member->is_learner;
+	peer->promote = member->promote;
+}
+
+/*
+ * peers_reload() -- follow the members recorded in the store (or, before there
+ * are any, those of pg_quorum.initial_cluster).  In a turn.
+ */
+void
+peers_reload(void)
+{
+	List	   *members = store_read_members(worker->tree_rel);
+
+	peers_set(members != NIL ? members : identity_initial_members());
+}
+
+/*
+ * peers_set() -- replace the set of peers.  Links of those that stay are kept.
+ */
+void
+peers_set(List *members)
+{
+	Peer	   *old = worker->peers;
+	int			nold = worker->npeers;
+	ListCell   *lc;
+	int			i;
+	int			k;
+
+	worker->peers = MemoryContextAllocZero(worker->context,
+										   sizeof(Peer) * Max(list_length(members), 1));
+	worker->npeers = 0;
+	foreach(lc, members)
+	{
+		Quorum__Member *member = lfirst(lc);
+		Peer	   *peer;
+
+		if (member->id == worker->meta.member_id || member->conninfo[0] == '\0')
+			continue;
+		peer = &worker->peers[worker->npeers++];
+		for (i = 0; i < nold; i++)
+		{
+			if (old[i].id == member->id)
+			{
+				*peer = old[i];
+				old[i].id = 0;
+			}
+		}
+		if (peer->id == 0)
+		{
+			peer->id = member->id;
+			for (k = 0; k < LINK_COUNT; k++)
+				peer->links[k] = link_create(peer, k);
+		}
+		for (k = 0; k < LINK_COUNT; k++)
+			peer->links[k]->peer = peer;
+		peer_set(peer, member);
+	}
+	for (i = 0; i < nold; i++)
+		if (old[i].id != 0)
+			for (k = 0; k < LINK_COUNT; k++)
+				link_close(old[i].links[k], NULL);
+	if (old != NULL)
+		pfree(old);
+	events_stale = true;
+}
+
+void
+peers_shutdown(void)
+{
+	int			i;
+	int			k;
+
+	for (i = 0; i < worker->npeers; i++)
+		for (k = 0; k < LINK_COUNT; k++)
+			if (worker->peers[i].links[k]->conn != NULL)
+				PQfinish(worker->peers[i].links[k]->conn);
+	worker->npeers = 0;
+}
+
+/* ---------- waiting ---------- */
+
+static uint32
+link_events(Link *link)
+{
+	if (link->state == LINK_CONNECTING)
+		return link->polling == PGRES_POLLING_READING ? WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE;
+	if (link->blocked)
+		return WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE;
+	if (link->kind == LINK_STATE && link->in_flight > 0)
+		return WL_SOCKET_READABLE;	/* the next chunk waits for the answer */
+	return WL_SOCKET_CLOSED;
+}
+
+/*
+ * Has a socket come, gone or changed since the wait set was built?  libpq may
+ * change it at any step of connecting.
+ */
+bool
+peers_events_stale(void)
+{
+	int			i;
+	int			k;
+
+	if (events_stale)
+		return true;
+	for (i = 0; i < worker->npeers; i++)
+	{
+		for (k = 0; k < LINK_COUNT; k++)
+		{
+			Link	   *link = worker->peers[i].links[k];
+			pgsocket	socket = link->conn ? PQsocket(link->conn) : PGINVALID_SOCKET;
+
+			if (socket != link->socket || (socket != PGINVALID_SOCKET && link->event_pos < 0))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Put every open socket into a fresh wait set.
+ */
+int
+peers_add_events(WaitEventSet *set)
+{
+	int			n = 0;
+	int			i;
+	int			k;
+
+	for (i = 0; i < worker->npeers; i++)
+	{
+		for (k = 0; k < LINK_COUNT; k++)
+		{
+			Link	   *link = worker->peers[i].links[k];
+
+			link->socket = link->conn ? PQsocket(link->conn) : PGINVALID_SOCKET;
+			link->event_pos = -1;
+			if (link->socket == PGINVALID_SOCKET)
+				continue;
+			link->event_mask = link_events(link);
+			link->event_pos = AddWaitEventToSet(set, link->event_mask, link->socket, NULL, link);
+			n++;
+		}
+	}
+	events_stale = false;
+	return n;
+}
+
+/*
+ * A socket of the wait set has something to say.  Answers are read by
+ * peers_poll(); what it would not notice is the end of an idle connection.
+ */
+void
+peers_event(void *link_ptr, uint32 events)
+{
+	Link	   *link = link_ptr;
+
+	if ((events & WL_SOCKET_CLOSED) && link->state == LINK_READY)
+		link_close(link, "connection closed");
+}
+
+/*
+ * Adjust what is waited for on each socket.
+ */
+void
+peers_prepare_wait(WaitEventSet *set)
+{
+	int			i;
+	int			k;
+
+	for (i = 0; i < worker->npeers; i++)
+	{
+		for (k = 0; k < LINK_COUNT; k++)
+		{
+			Link	   *link = worker->peers[i].links[k];
+			uint32		mask;
+
+			if (link->event_pos < 0)
+				continue;
+			mask = link_events(link);
+			if (mask != link->event_mask)
+			{
+				link->event_mask = mask;
+				ModifyWaitEvent(set, link->event_pos, mask, NULL);
+			}
+		}
+	}
+}

@@ -1,0 +1,495 @@
+/*-------------------------------------------------------------------------
+ *
+ * requests.c
+ *	  The worker's side of clients' requests.
+ *
+ * A command is proposed in one term, by this member or through its leader.  An
+ * entry of that term can come into the log only until an entry of a later term
+ * is committed: whoever has applied one of those without having met the
+ * command knows that it never will, and proposes it again.  So a
+ * change of leader costs a client time, not an error, and nothing is done
+ * twice.  Forwarded commands carry their term, and only a leader of that very
+ * term takes them.
+ *
+ * Linearizable reads (thesis, section 6.4) share rounds: one is under way at a
+ * time, and those that come meanwhile wait for the next.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/member/requests.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "../settings.h"
+#include "../store/pbmem.h"
+#include "worker.h"
+
+/* A read round: who waits for it, and the index it was given. */
+typedef struct ReadRound
+{
+	uint64		ctx;
+	bool		answered;
+	uint64		index;
+	uint64	   *numbers;
+	int			count;
+	int			size;
+	struct ReadRound *next;
+} ReadRound;
+
+static ReadRound *rounds;		/* under way, and answered but not yet applied */
+static ReadRound *collecting;	/* takes the reads of the next round */
+static bool round_under_way;
+static uint64 next_ctx = 1;
+
+static bool
+slot_move(RequestSlot *slot, SlotState from, SlotState to)
+{
+	uint32		expected = from;
+
+	return pg_atomic_compare_exchange_u32(&slot->state, &expected, to);
+}
+
+static RequestSlot *
+slot_of(uint64 number)
+{
+	uint32		index = SLOT_INDEX(number);
+
+	return index < (uint32) MaxBackends ? &member_slots[index] : NULL;
+}
+
+/*
+ * Answer a request, if its client still waits for it.
+ */
+void
+requests_complete(uint64 number, SlotOutcome outcome, const char *result, uint32 len)
+{
+	RequestSlot *slot = slot_of(number);
+
+	if (slot == NULL || slot->number != number || !slot_move(slot, SLOT_PROPOSED, SLOT_FILLING))
+		return;
+	if (slot->number != number)
+	{
+		/* reused between the two looks; give it back untouched */
+		pg_atomic_write_u32(&slot->state, SLOT_PROPOSED);
+		return;
+	}
+	slot->outcome = outcome;
+	slot->len = len;
+	if (len > SLOT_INLINE_BYTES)
+	{
+		slot->result = dsa_allocate_extended(member_dsa(), len, DSA_ALLOC_NO_OOM);
+		if (DsaPointerIsValid(slot->result))
+			memcpy(dsa_get_address(member_dsa(), slot->result), result, len);
+		else
+			slot->outcome = OUTCOME_NO_MEMORY;
+	}
+	else if (len > 0)
+		memcpy(slot->data, result, len);
+	pg_write_barrier();
+	pg_atomic_write_u32(&slot->state, SLOT_DONE);
+	wake_procno(slot->procno);
+}
+
+/*
+ * Put a request back into the queue, to be taken again when there may be a
+ * leader for it.
+ */
+static void
+requeue(RequestSlot *slot, SlotState from)
+{
+	if (slot_move(slot, from, SLOT_QUEUED))
+		queue_push(slot - member_slots);
+}
+
+/*
+ * requests_adopt() -- what an earlier worker of this server run left behind.
+ *
+ * Slots it was busy with when it died are failed: they may be why it died.
+ * Commands it had proposed are answered when they come out of the log.  Reads
+ * under way start again.
+ */
+void
+requests_adopt(void)
+{
+	int			i;
+
+	rounds = collecting = NULL;
+	round_under_way = false;
+	for (i = 0; i < MaxBackends; i++)
+	{
+		RequestSlot *slot = &member_slots[i];
+
+		switch ((SlotState) pg_atomic_read_u32(&slot->state))
+		{
+			case SLOT_TAKING:
+			case SLOT_FILLING:
+				slot->outcome = OUTCOME_POISON;
+				slot->len = 0;
+				pg_write_barrier();
+				pg_atomic_write_u32(&slot->state, SLOT_DONE);
+				wake_procno(slot->procno);
+				break;
+			case SLOT_PROPOSED:
+				if (slot->kind == SLOT_READ)
+					requeue(slot, SLOT_PROPOSED);
+				break;
+			case SLOT_QUEUED:
+				queue_push(i);
+				break;
+			default:
+				break;
+		}
+	}
+}
+
+/* ---------- reads ---------- */
+
+static void
+read_join_round(uint64 number)
+{
+	if (collecting == NULL)
+	{
+		collecting = MemoryContextAllocZero(worker->context, sizeof(ReadRound));
+		collecting->size = 64;
+		collecting->numbers = MemoryContextAlloc(worker->context, 64 * sizeof(uint64));
+	}
+	if (collecting->count == collecting->size)
+	{
+		collecting->size *= 2;
+		collecting->numbers = repalloc(collecting->numbers, collecting->size * sizeof(uint64));
+	}
+	collecting->numbers[collecting->count++] = number;
+}
+
+static void
+round_free(ReadRound *round)
+{
+	pfree(round->numbers);
+	pfree(round);
+}
+
+/*
+ * Start the round that was being collected, unless one is under way.
+ */
+static void
+read_start_round(void)
+{
+	ReadRound  *round = collecting;
+
+	if (round == NULL || round_under_way)
+		return;
+	round->ctx = next_ctx++;
+	if (raft_read(worker->raft, round->ctx) != RAFT_OK)
+		return;					/* no leader now: the next turn tries again */
+	collecting = NULL;
+	round_under_way = true;
+	round->next = rounds;
+	rounds = round;
+}
+
+/*
+ * The core answers a round.  A failed one is collected again.
+ */
+void
+requests_read_answer(const struct raft_read *read)
+{
+	ReadRound **link;
+
+	round_under_way = false;
+	for (link = &rounds; *link != NULL; link = &(*link)->next)
+	{
+		ReadRound  *round = *link;
+
+		if (round->ctx != read->ctx)
+			continue;
+		if (read->rc == RAFT_OK)
+		{
+			round->answered = true;
+			round->index = read->index;
+		}
+		else
+		{
+			int			i;
+
+			*link = round->next;
+			for (i = 0; i < round->count; i++)
+				read_join_round(round->numbers[i]);
+			round_free(round);
+		}
+		break;
+	}
+}
+
+/*
+ * Complete the rounds whose index is applied, and start the next.
+ */
+void
+requests_complete_reads(void)
+{
+	ReadRound **link = &rounds;
+
+	while (*link != NULL)
+	{
+		ReadRound  *round = *link;
+
+		if (round->answered && round->index <= worker->applied)
+		{
+			int			i;
+
+			for (i = 0; i < round->count; i++)
+				requests_complete(round->numbers[i], OUTCOME_RESULT, NULL, 0);
+			*link = round->next;
+			round_free(round);
+		}
+		else
+			link = &round->next;
+	}
+	read_start_round();
+}
+
+/* ---------- commands ---------- */
+
+/*
+ * Copy a request out of its slot, into the turn's memory.
+ */
+static char *
+copy_request(RequestSlot *slot)
+{
+	char	   *copy = palloc(slot->len + 1);
+
+	memcpy(copy, DsaPointerIsValid(slot->payload) ?
+		   (char *) dsa_get_address(member_dsa(), slot->payload) : slot->data, slot->len);
+	return copy;
+}
+
+/*
+ * Propose commands taken in this turn.  All at once if the core lets us, else
+ * one by one; what it refuses for now goes back into the queue.
+ */
+static void
+propose(RequestSlot **slots, struct raft_entry *entries, int n, uint64 term)
+{
+	int			i;
+
+	if (raft_propose(worker->raft, entries, n, NULL) == RAFT_OK)
+	{
+		for (i = 0; i < n; i++)
+		{
+			slots[i]->term = term;
+			pg_atomic_write_u32(&slots[i]->state, SLOT_PROPOSED);
+		}
+		return;
+	}
+	for (i = 0; i < n; i++)
+	{
+		enum raft_rc rc = raft_propose(worker->raft, &entries[i], 1, NULL);
+
+		slots[i]->term = term;
+		if (rc == RAFT_OK)
+			pg_atomic_write_u32(&slots[i]->state, SLOT_PROPOSED);
+		else if (rc == RAFT_TOO_BIG || rc == RAFT_INVALID)
+		{
+			pg_atomic_write_u32(&slots[i]->state, SLOT_PROPOSED);
+			requests_complete(slots[i]->number, OUTCOME_TOO_BIG, NULL, 0);
+		}
+		else
+			requeue(slots[i], SLOT_TAKING);
+	}
+}
+
+/*
+ * requests_take() -- take what waits in the queue (in a turn).
+ *
+ * Commands go into the log here or to the leader; where there is no leader they
+ * stay queued and are looked at again when one is known or at the next tick.
+ */
+void
+requests_take(void)
+{
+	struct raft_status status;
+	RequestSlot **slots;
+	struct raft_entry *entries;
+	Peer	   *leader;
+	int			n = 0;
+	int			max = MaxBackends;
+	uint32		index;
+	uint32	   *later;
+	int			nlater = 0;
+	int			i;
+
+	if (member_shared->queue_head == member_shared->queue_tail)
+	{
+		if (worker->raft != NULL)
+			read_start_round();
+		return;
+	}
+
+	slots = palloc(max * sizeof(RequestSlot *));
+	entries = palloc0(max * sizeof(struct raft_entry));
+	later = palloc(max * sizeof(uint32));
+	memset(&status, 0, sizeof(status));
+	if (worker->raft != NULL)
+		raft_status(worker->raft, &status);
+	leader = status.leader != 0 && status.role != RAFT_LEADER ? peers_find(status.leader) : NULL;
+
+	for (i = 0; i < max && queue_pop(&index); i++)
+	{
+		RequestSlot *slot = &member_slots[index];
+
+		if (!slot_move(slot, SLOT_QUEUED, SLOT_TAKING))
+			continue;
+
+		if (slot->kind == SLOT_REJOIN || slot->kind == SLOT_NEW_CLUSTER)
+		{
+			pg_atomic_write_u32(&slot->state, SLOT_PROPOSED);
+			if (worker->role != MEMBER_QUARANTINED && worker->role != MEMBER_REMOVED)
+				requests_complete(slot->number, OUTCOME_STATE, NULL, 0);
+			else if (slot->kind == SLOT_REJOIN)
+				identity_begin_rejoin();
+			else
+				identity_begin_new_cluster();
+		}
+		else if (worker->role == MEMBER_QUARANTINED || worker->role == MEMBER_REMOVED)
+		{
+			pg_atomic_write_u32(&slot->state, SLOT_PROPOSED);
+			requests_complete(slot->number, OUTCOME_STATE, NULL, 0);
+		}
+		else if (worker->raft == NULL)
+		{
+			pg_atomic_write_u32(&slot->state, SLOT_QUEUED);
+			later[nlater++] = index;
+		}
+		else if (slot->kind == SLOT_READ)
+		{
+			uint64		number = slot->number;
+
+			pg_atomic_write_u32(&slot->state, SLOT_PROPOSED);
+			read_join_round(number);
+		}
+		else if (status.role == RAFT_LEADER)
+		{
+			slots[n] = slot;
+			entries[n].type = RAFT_ENTRY_NORMAL;
+			entries[n].size = slot->len;
+			entries[n].data = copy_request(slot);
+			n++;
+		}
+		else if (leader != NULL &&
+				 peers_queue_forward(leader, status.term, slot->number, copy_request(slot), slot->len))
+		{
+			slot->term = status.term;
+			pg_atomic_write_u32(&slot->state, SLOT_PROPOSED);
+		}
+		else
+		{
+			pg_atomic_write_u32(&slot->state, SLOT_QUEUED);
+			later[nlater++] = index;
+		}
+	}
+
+	if (n > 0)
+		propose(slots, entries, n, status.term);
+	for (i = 0; i < nlater; i++)
+		queue_push(later[i]);
+	if (worker->raft != NULL)
+		read_start_round();
+}
+
+/*
+ * A follower forwards a command.  Taken only in the term it was sent in; the
+ * bytes must decode, since every member would fail on them.
+ */
+void
+requests_take_forward(uint64 from, const Quorum__Forward *forward)
+{
+	struct raft_status status;
+	struct raft_entry entry;
+	Quorum__Command *command;
+	Peer	   *peer = peers_find(from);
+
+	raft_status(worker->raft, &status);
+	command = quorum__command__unpack(pb_allocator(), forward->command.len, forward->command.data);
+
+	memset(&entry, 0, sizeof(entry));
+	entry.type = RAFT_ENTRY_NORMAL;
+	entry.size = forward->command.len;
+	entry.data = forward->command.data;
+	if (command == NULL || command->op_case == QUORUM__COMMAND__OP__NOT_SET ||
+		command->op_case == QUORUM__COMMAND__OP_MEMBER_CHANGE ||
+		status.role != RAFT_LEADER || status.term != forward->term ||
+		raft_propose(worker->raft, &entry, 1, NULL) != RAFT_OK)
+	{
+		if (peer != NULL)
+			peers_queue_refusal(peer, forward->request);
+	}
+}
+
+/*
+ * The leader did not propose a forwarded command: try again.
+ */
+void
+requests_refused(uint64 number)
+{
+	RequestSlot *slot = slot_of(number);
+
+	if (slot != NULL && slot->number == number && slot->kind == SLOT_COMMAND)
+		requeue(slot, SLOT_PROPOSED);
+}
+
+/*
+ * An entry of this term was applied: commands proposed in an earlier one and
+ * not met so far never will be.
+ */
+void
+requests_lost_before(uint64 term)
+{
+	int			i;
+
+	for (i = 0; i < MaxBackends; i++)
+	{
+		RequestSlot *slot = &member_slots[i];
+
+		if (pg_atomic_read_u32(&slot->state) == SLOT_PROPOSED &&
+			slot->kind == SLOT_COMMAND && slot->term < term)
+			requeue(slot, SLOT_PROPOSED);
+	}
+}
+
+/*
+ * A streamed state has taken the place of the store: what was proposed may be
+ * in it or not, and nothing will tell.  Such commands must not be proposed again;
+ * their clients learn at the timeout that the outcome is unknown.
+ */
+void
+requests_overtaken(void)
+{
+	int			i;
+
+	for (i = 0; i < MaxBackends; i++)
+		if (pg_atomic_read_u32(&member_slots[i].state) == SLOT_PROPOSED)
+			member_slots[i].term = PG_UINT64_MAX;
+}
+
+/*
+ * This member has been taken into the cluster: answer those who asked for it.
+ */
+void
+requests_joined(void)
+{
+	int			i;
+
+	for (i = 0; i < MaxBackends; i++)
+	{
+		RequestSlot *slot = &member_slots[i];
+
+		if (pg_atomic_read_u32(&slot->state) == SLOT_PROPOSED &&
+			(slot->kind == SLOT_REJOIN || slot->kind == SLOT_NEW_CLUSTER))
+			requests_complete(slot->number, OUTCOME_RESULT, NULL, 0);
+	}
+}

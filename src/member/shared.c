@@ -1,0 +1,182 @@
+/*-------------------------------------------------------------------------
+ *
+ * shared.c
+ *	  Layout and set-up of the member's shared memory.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/member/shared.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/shmem.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "../settings.h"
+#include "shared.h"
+
+/* The DSA begins with this much and grows as requests ask, up to the limit. */
+#define DSA_INITIAL_BYTES		((Size) 1024 * 1024)
+#define DSA_LIMIT_FACTOR		16	/* times the queue size */
+
+MemberShared *member_shared;
+RequestSlot *member_slots;
+uint32	   *member_queue;
+InboxRing  *member_inbox;
+
+static void *dsa_place;
+
+static Size
+inbox_bytes(void)
+{
+	return mul_size((Size) setting_queue_size, 1024);
+}
+
+Size
+member_shmem_size(void)
+{
+	Size		size;
+
+	size = MAXALIGN(sizeof(MemberShared));
+	size = add_size(size, MAXALIGN(mul_size(MaxBackends, sizeof(RequestSlot))));
+	size = add_size(size, MAXALIGN(mul_size(MaxBackends + 1, sizeof(uint32))));
+	size = add_size(size, MAXALIGN(add_size(offsetof(InboxRing, bytes), inbox_bytes())));
+	size = add_size(size, DSA_INITIAL_BYTES);
+	return size;
+}
+
+/*
+ * Called from the shared memory start-up hook with AddinShmemInitLock held.
+ */
+void
+member_shmem_init(void)
+{
+	bool		found;
+	char	   *p;
+
+	p = ShmemInitStruct("pg_quorum member", member_shmem_size(), &found);
+	member_shared = (MemberShared *) p;
+	p += MAXALIGN(sizeof(MemberShared));
+	member_slots = (RequestSlot *) p;
+	p += MAXALIGN(mul_size(MaxBackends, sizeof(RequestSlot)));
+	member_queue = (uint32 *) p;
+	p += MAXALIGN(mul_size(MaxBackends + 1, sizeof(uint32)));
+	member_inbox = (InboxRing *) p;
+	p += MAXALIGN(add_size(offsetof(InboxRing, bytes), inbox_bytes()));
+	dsa_place = p;
+
+	if (!found)
+	{
+		dsa_area   *area;
+		int			i;
+
+		memset(member_shared, 0, sizeof(MemberShared));
+		SpinLockInit(&member_shared->mutex);
+		SpinLockInit(&member_shared->queue_mutex);
+		member_shared->queue_size = MaxBackends + 1;
+		member_shared->worker_procno = -1;
+		member_shared->flusher_procno = -1;
+		pg_atomic_init_u32(&member_shared->worker_generation, 0);
+		pg_atomic_init_u64(&member_shared->published_revision, 0);
+		pg_atomic_init_u64(&member_shared->flush_wanted, 0);
+		pg_atomic_init_u64(&member_shared->flush_done, 0);
+		pg_atomic_init_u64(&member_shared->flush_usec, 0);
+		if (!pg_strong_random(&member_shared->run_id, sizeof(uint64)))
+			elog(ERROR, "could not generate a random number");
+		/* request numbers must differ from those of earlier runs */
+		pg_atomic_init_u64(&member_shared->next_number, (uint64) GetCurrentTimestamp());
+		ConditionVariableInit(&member_shared->revision_advanced);
+		member_shared->status.role = MEMBER_STOPPED;
+
+		for (i = 0; i < MaxBackends; i++)
+		{
+			memset(&member_slots[i], 0, sizeof(RequestSlot));
+			pg_atomic_init_u32(&member_slots[i].state, SLOT_FREE);
+			pg_atomic_init_u32(&member_slots[i].queued, 0);
+		}
+
+		LWLockInitialize(&member_inbox->lock, LWLockNewTrancheId());
+		ConditionVariableInit(&member_inbox->space);
+		pg_atomic_init_u64(&member_inbox->head, 0);
+		pg_atomic_init_u64(&member_inbox->tail, 0);
+		member_inbox->size = inbox_bytes();
+
+		member_shared->dsa_tranche = LWLockNewTrancheId();
+		area = dsa_create_in_place(dsa_place, DSA_INITIAL_BYTES,
+								   member_shared->dsa_tranche, NULL);
+		dsa_pin(area);
+		dsa_set_size_limit(area, inbox_bytes() * DSA_LIMIT_FACTOR);
+		dsa_detach(area);
+	}
+	LWLockRegisterTranche(member_inbox->lock.tranche, "pg_quorum inbox");
+	LWLockRegisterTranche(member_shared->dsa_tranche, "pg_quorum requests");
+}
+
+/*
+ * The area for requests and results that do not fit in a slot.
+ */
+dsa_area *
+member_dsa(void)
+{
+	static dsa_area *area = NULL;
+
+	if (area == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		area = dsa_attach_in_place(dsa_place, NULL);
+		dsa_pin_mapping(area);
+		MemoryContextSwitchTo(old);
+	}
+	return area;
+}
+
+/*
+ * Put a slot into the queue unless it is there already; so the queue, with a
+ * place for each slot, never overflows.
+ */
+void
+queue_push(uint32 index)
+{
+	if (pg_atomic_exchange_u32(&member_slots[index].queued, 1) == 1)
+		return;
+	SpinLockAcquire(&member_shared->queue_mutex);
+	member_queue[member_shared->queue_tail] = index;
+	member_shared->queue_tail = (member_shared->queue_tail + 1) % member_shared->queue_size;
+	SpinLockRelease(&member_shared->queue_mutex);
+}
+
+/*
+ * Take the next slot from the queue; only the worker does.
+ */
+bool
+queue_pop(uint32 *index)
+{
+	bool		found = false;
+
+	SpinLockAcquire(&member_shared->queue_mutex);
+	if (member_shared->queue_head != member_shared->queue_tail)
+	{
+		*index = member_queue[member_shared->queue_head];
+		member_shared->queue_head = (member_shared->queue_head + 1) % member_shared->queue_size;
+		found = true;
+	}
+	SpinLockRelease(&member_shared->queue_mutex);
+	if (found)
+		pg_atomic_exchange_u32(&member_slots[*index].queued, 0);
+	return found;
+}
+
+void
+wake_procno(int procno)
+{
+	if (procno >= 0)
+		SetLatch(&ProcGlobal->allProcs[procno].procLatch);
+}

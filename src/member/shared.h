@@ -1,0 +1,180 @@
+/*-------------------------------------------------------------------------
+ *
+ * shared.h
+ *	  The member's shared memory: requests, messages, published state.
+ *
+ * Private to src/member/.  See the README for who may touch what.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/member/shared.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGQ_MEMBER_SHARED_H
+#define PGQ_MEMBER_SHARED_H
+
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
+#include "storage/lwlock.h"
+#include "storage/spin.h"
+#include "utils/dsa.h"
+
+#include "member.h"
+
+/* ----------------------------------------------------------------
+ *	Requests: one slot a backend
+ * ----------------------------------------------------------------
+ */
+
+/* Requests and results up to this size need no DSA. */
+#define SLOT_INLINE_BYTES		1024
+
+/*
+ * Life of a slot.  The backend moves it FREE -> QUEUED and, from QUEUED,
+ * PROPOSED or DONE, back to FREE; the worker moves it QUEUED -> TAKING ->
+ * PROPOSED -> FILLING -> DONE, or back to QUEUED.  All moves are
+ * compare-and-swap; TAKING and FILLING are short, and a backend that wants to
+ * leave waits them out.
+ */
+typedef enum SlotState
+{
+	SLOT_FREE,
+	SLOT_QUEUED,				/* wants to be taken (again) */
+	SLOT_TAKING,				/* the worker reads it */
+	SLOT_PROPOSED,				/* proposed or forwarded, or a read under way */
+	SLOT_FILLING,				/* the worker writes the answer */
+	SLOT_DONE
+} SlotState;
+
+typedef enum SlotKind
+{
+	SLOT_COMMAND,				/* a packed Quorum__Command */
+	SLOT_READ,					/* a linearizable barrier */
+	SLOT_REJOIN,				/* leave quarantine as a fresh member */
+	SLOT_NEW_CLUSTER			/* found a new cluster from this data */
+} SlotKind;
+
+typedef enum SlotOutcome
+{
+	OUTCOME_RESULT,				/* result bytes are there (commands), or done */
+	OUTCOME_TOO_BIG,			/* the core refuses an entry of this size */
+	OUTCOME_POISON,				/* the worker died while it took this request */
+	OUTCOME_STATE,				/* not possible in this state; see status */
+	OUTCOME_NO_MEMORY			/* done, but the result does not fit in shared memory */
+} SlotOutcome;
+
+typedef struct RequestSlot
+{
+	pg_atomic_uint32 state;		/* SlotState */
+	pg_atomic_uint32 queued;	/* is its number in the queue? */
+	uint64		number;			/* unique for ever; low bits are the slot's index */
+	SlotKind	kind;
+	int			procno;			/* whose latch to set */
+	uint32		len;			/* of the request, later of the result */
+	dsa_pointer payload;		/* request, where too long for data; freed by the backend */
+	dsa_pointer result;			/* result, likewise */
+	SlotOutcome outcome;
+	uint64		term;			/* worker: proposed in this term */
+	uint32		member_gen;		/* worker generation that took it */
+	char		data[SLOT_INLINE_BYTES];
+} RequestSlot;
+
+#define SLOT_INDEX_BITS			20
+#define SLOT_INDEX(number)		((uint32) ((number) & ((1U << SLOT_INDEX_BITS) - 1)))
+
+/* ----------------------------------------------------------------
+ *	Messages from other members: a byte ring, many producers, one consumer
+ * ----------------------------------------------------------------
+ */
+typedef struct InboxRing
+{
+	LWLock		lock;			/* producers */
+	ConditionVariable space;	/* signalled when the worker has made room */
+	pg_atomic_uint64 head;		/* consumed up to */
+	pg_atomic_uint64 tail;		/* produced up to */
+	uint64		size;
+	char		bytes[FLEXIBLE_ARRAY_MEMBER];
+} InboxRing;
+
+/* Fixed head of every batch of peer messages, before the packed Quorum__PeerBatch.
+ * Numbers are in the sender's byte order, which magic tells. */
+#define PEER_MAGIC				UINT32_C(0x51504742)
+#define PEER_VERSION			1
+
+typedef struct PeerHead
+{
+	uint32		magic;
+	uint32		version;
+	uint64		cluster_id;
+	uint64		from;
+	uint64		to;
+	uint64		incarnation;
+	uint64		nonce;
+} PeerHead;
+
+/* Who has been seen to bear a member's identity. */
+typedef struct PeerIdentity
+{
+	uint64		id;
+	uint64		incarnation;
+	uint64		nonce;
+	TimestampTz last_heard;
+} PeerIdentity;
+
+typedef struct MemberShared
+{
+	/* published state */
+	slock_t		mutex;
+	MemberStatus status;
+	int			npeers;
+	MemberPeer	peers[MEMBER_MAX_PEERS];
+	int			nidentities;
+	PeerIdentity identities[MEMBER_MAX_PEERS];
+
+	pg_atomic_uint64 published_revision;
+	ConditionVariable revision_advanced;
+
+	/* processes; -1 where not running */
+	int			worker_procno;
+	int			flusher_procno;
+	pg_atomic_uint32 worker_generation;
+
+	/* queue of slots that want to be taken */
+	slock_t		queue_mutex;
+	uint32		queue_head;
+	uint32		queue_tail;
+	uint32		queue_size;
+
+	/* flusher: LSNs; done >= wanted when idle */
+	pg_atomic_uint64 flush_wanted;
+	pg_atomic_uint64 flush_done;
+	pg_atomic_uint64 flush_usec;	/* how long the last one took */
+
+	pg_atomic_uint64 next_number;
+	uint64		run_id;			/* random; the origin of this run's commands */
+	int			dsa_tranche;
+} MemberShared;
+
+extern MemberShared *member_shared;
+extern RequestSlot *member_slots;
+extern uint32 *member_queue;
+extern InboxRing *member_inbox;
+
+extern Size member_shmem_size(void);
+extern void member_shmem_init(void);
+extern dsa_area *member_dsa(void);	/* attaches on first use */
+
+/* shared.c: the queue of slots */
+extern void queue_push(uint32 index);
+extern bool queue_pop(uint32 *index);
+
+/* inbox.c: worker side; next message into palloc'd memory, NULL if none */
+extern char *inbox_take(uint32 *len);
+extern bool inbox_empty(void);
+
+/* wake a process by number; no-op for -1 */
+extern void wake_procno(int procno);
+
+#endif							/* PGQ_MEMBER_SHARED_H */

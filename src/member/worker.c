@@ -1,0 +1,590 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *	  The raft worker: its life and its loop.
+ *
+ * The loop waits for its latch, for sockets and for the next tick, and then
+ * makes one turn: take messages and requests, let the core decide, write, send, flush,
+ * apply, answer.  All of a turn runs in one short transaction that holds
+ * RowExclusiveLock on our two relations, taken conditionally: it
+ * has no xid, no snapshot and no commit record, and costs less than a
+ * microsecond.
+ *
+ * The worker is crash-only.  Whatever it needs to go on is in the relations
+ * or can be asked of the peers, so any ERROR simply ends it and the postmaster
+ * starts it again.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/member/worker.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "../settings.h"
+#include "../store/pbmem.h"
+#include "worker.h"
+#include "../compat.h"
+
+#define IDLE_POLL_MS			250		/* while the extension does not exist */
+#define BUSY_RETRY_MS			10		/* while somebody else locks a relation */
+#define INBOX_BATCHES_PER_TURN	512
+#define COMPACT_REVISIONS_PER_TURN	200
+#define GARBAGE_PAGES_PER_TURN	64
+#define READY_ROUNDS_PER_TURN	8
+
+Worker	   *worker;
+
+static WaitEventSet *wait_set;
+static TimestampTz next_tick;
+static int	tick_ms;
+static int	started_heartbeat;
+static int	started_election;
+static char pending_quarantine[MEMBER_REASON_LEN];
+static bool in_apply;
+
+/* ---------- life ---------- */
+
+static void
+worker_leaves(int code, Datum arg)
+{
+	SpinLockAcquire(&member_shared->mutex);
+	if (member_shared->status.role != MEMBER_QUARANTINED)
+		member_shared->status.role = MEMBER_STOPPED;
+	member_shared->status.leader_id = 0;
+	SpinLockRelease(&member_shared->mutex);
+	member_shared->worker_procno = -1;
+}
+
+/*
+ * Take a role.  Quarantine found outside of a turn takes effect in the next.
+ */
+void
+worker_set_role(MemberRole role, const char *reason)
+{
+	if (role == MEMBER_QUARANTINED)
+		strlcpy(pending_quarantine, reason, sizeof(pending_quarantine));
+	else
+		worker->role = role;
+}
+
+/*
+ * turn_begin() -- open a transaction and our relations.  False if that cannot
+ * be had right now: then no transaction is left open.
+ */
+bool
+turn_begin(void)
+{
+	StartTransactionCommand();
+	worker->tree_rel = storage_open(STORAGE_TREE, RowExclusiveLock, true);
+	worker->log_rel = worker->tree_rel == NULL ? NULL :
+		storage_open(STORAGE_LOG, RowExclusiveLock, true);
+	if (worker->log_rel == NULL)
+	{
+		if (worker->tree_rel != NULL)
+			relation_close(worker->tree_rel, RowExclusiveLock);
+		worker->tree_rel = NULL;
+		CommitTransactionCommand();
+		return false;
+	}
+	if (worker->raft != NULL &&
+		(RelationGetRelid(worker->tree_rel) != worker->tree_oid ||
+		 RelationGetRelid(worker->log_rel) != worker->log_oid))
+	{
+		ereport(LOG, (errmsg("the extension was created anew, starting over")));
+		proc_exit(1);
+	}
+	MemoryContextSwitchTo(worker->turn);
+	return true;
+}
+
+void
+turn_end(void)
+{
+	relation_close(worker->log_rel, RowExclusiveLock);
+	relation_close(worker->tree_rel, RowExclusiveLock);
+	worker->log_rel = worker->tree_rel = NULL;
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(worker->context);
+	MemoryContextReset(worker->turn);
+}
+
+/*
+ * Do our relations exist at all?
+ */
+static bool
+extension_exists(void)
+{
+	Oid			namespace;
+	bool		exists;
+
+	StartTransactionCommand();
+	namespace = get_namespace_oid("quorum", true);
+	exists = OidIsValid(namespace) && OidIsValid(get_relname_relid("raft_log", namespace));
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(worker->context);
+	return exists;
+}
+
+/* What the log holds, collected for the core. */
+typedef struct BootLog
+{
+	struct raft_run *runs;
+	size_t		n_runs;
+	raft_index *conf;
+	size_t		n_conf;
+	uint64		applied;
+} BootLog;
+
+static bool
+boot_visit(const LogEntry *entry, void *arg)
+{
+	BootLog    *boot = arg;
+	struct raft_run *run = boot->n_runs > 0 ? &boot->runs[boot->n_runs - 1] : NULL;
+
+	if (run == NULL || run->term != entry->term)
+	{
+		boot->runs = boot->runs == NULL ? palloc(sizeof(*run)) :
+			repalloc(boot->runs, (boot->n_runs + 1) * sizeof(*run));
+		run = &boot->runs[boot->n_runs++];
+		memset(run, 0, sizeof(*run));
+		run->first = entry->index;
+		run->term = entry->term;
+	}
+	run->count++;
+	run->bytes += entry->size;
+	if (entry->type == RAFT_ENTRY_CONF && entry->index > boot->applied)
+	{
+		boot->conf = boot->conf == NULL ? palloc(sizeof(raft_index)) :
+			repalloc(boot->conf, (boot->n_conf + 1) * sizeof(raft_index));
+		boot->conf[boot->n_conf++] = entry->index;
+	}
+	return true;
+}
+
+/*
+ * Build the core from what is in the relations, in a turn.
+ */
+static void
+start_raft(void)
+{
+	struct raft_config cfg;
+	struct raft_boot boot;
+	BootLog		log;
+	LogBounds	bounds;
+	const Quorum__StoreMeta *meta;
+	enum raft_boot_fault fault;
+	MemoryContext old;
+
+	worker->tree_oid = RelationGetRelid(worker->tree_rel);
+	worker->log_oid = RelationGetRelid(worker->log_rel);
+
+	old = MemoryContextSwitchTo(worker->context);
+	worker->ring = logring_open(worker->log_rel);
+	worker->store = store_open(worker->tree_rel);
+	MemoryContextSwitchTo(old);
+	tree_discard_incoming(worker->tree_rel);
+	meta = store_meta(worker->store);
+	logring_bounds(worker->ring, &bounds);
+
+	memset(&log, 0, sizeof(log));
+	log.applied = meta->applied_index;
+	if (bounds.last_index >= bounds.first_index)
+		logring_visit(worker->log_rel, bounds.first_index, bounds.last_index, boot_visit, &log);
+
+	memset(&boot, 0, sizeof(boot));
+	boot.term = worker->meta.term;
+	boot.vote = worker->meta.vote;
+	boot.applied = meta->applied_index;
+	boot.commit = Min(Max(worker->meta.commit, boot.applied), bounds.last_index);
+	boot.base_index = bounds.base_index;
+	boot.base_term = bounds.base_term;
+	if (!decode_configuration(meta->configuration, &boot.conf))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("stored configuration has too many members")));
+	boot.runs = log.runs;
+	boot.n_runs = log.n_runs;
+	boot.conf_entries = log.conf;
+	boot.n_conf_entries = log.n_conf;
+
+	started_heartbeat = setting_heartbeat_interval;
+	started_election = setting_election_timeout;
+	tick_ms = setting_heartbeat_interval;
+
+	raft_config_default(&cfg);
+	cfg.id = worker->meta.member_id;
+	cfg.seed = worker->nonce;
+	cfg.heartbeat_tick = 1;
+	cfg.election_tick = Max(5, setting_election_timeout / tick_ms);
+	cfg.snapshot_tick = Max(30000 / tick_ms, 10 * (int) cfg.election_tick);
+	cfg.forward_proposals = false;
+	cfg.snapshot_at_applied = true;
+	cfg.max_inflight_bytes = 16 * 1024 * 1024;
+	cfg.max_entry_bytes = 128 * 1024 * 1024;
+
+	fault = raft_boot_check(&cfg, &boot);
+	if (fault != RAFT_BOOT_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("log and store do not fit together"),
+				 errdetail("Boot check %d failed: applied " UINT64_FORMAT ", log " UINT64_FORMAT " to " UINT64_FORMAT ", commit " UINT64_FORMAT ", term " UINT64_FORMAT ".",
+						   (int) fault, boot.applied, bounds.first_index, bounds.last_index,
+						   boot.commit, boot.term)));
+	if (raft_new(&cfg, &boot, NULL, &worker->raft) != RAFT_OK)
+		elog(ERROR, "could not start the consensus core");
+
+	worker->applied = worker->apply_to = boot.applied;
+	worker->applied_term = meta->applied_term;
+	worker->seq_written = worker->seq_durable = 0;
+	worker->lsn_written = InvalidXLogRecPtr;
+	worker->flush_delegated = false;
+	worker->role = MEMBER_FOLLOWER;
+	entries_init();
+	peers_reload();
+	requests_adopt();
+	publish_revision(meta->revision);
+	next_tick = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), tick_ms);
+
+	/* alone, there is nobody to wait for */
+	if (boot.conf.n_voters == 1 && boot.conf.voters[0] == cfg.id)
+		(void) raft_campaign(worker->raft);
+}
+
+/*
+ * Become what the relations say, or wait for them.  False: try again later.
+ */
+static bool
+try_start(void)
+{
+	if (!turn_begin())
+	{
+		if (extension_exists())
+			return false;
+		worker->role = MEMBER_IDLE;
+		snprintf(worker->meta.reason, sizeof(worker->meta.reason),
+				 "The extension does not exist in database \"%s\".", setting_database);
+		publish_status();
+		return false;
+	}
+	worker->role = MEMBER_STOPPED;
+	worker->meta.reason[0] = '\0';
+	identity_start();
+	if (worker->role != MEMBER_QUARANTINED)
+		start_raft();
+	else
+	{
+		requests_adopt();
+		if (tree_is_formatted(worker->tree_rel))
+			publish_revision(store_read_meta(worker->tree_rel)->revision);
+	}
+	publish_status();
+	turn_end();
+	return true;
+}
+
+/* ---------- a turn ---------- */
+
+/*
+ * Messages of one batch from a peer.
+ */
+static void
+take_batch(const char *bytes, uint32 len)
+{
+	PeerHead	head;
+	Quorum__PeerBatch *batch;
+	size_t		i;
+
+	memcpy(&head, bytes, sizeof(head));
+	batch = quorum__peer_batch__unpack(pb_allocator(), len - sizeof(head),
+									   (const uint8_t *) bytes + sizeof(head));
+	if (batch == NULL)
+	{
+		ereport(LOG, (errmsg("could not decode a message from member %016llx",
+							 (unsigned long long) head.from)));
+		return;
+	}
+	if (head.to == 0)
+	{
+		if (batch->join != NULL)
+			membership_take_join(batch->join);
+		return;
+	}
+	for (i = 0; i < batch->n_messages; i++)
+	{
+		struct raft_msg msg;
+		struct raft_entry *entries;
+
+		/* snapshots come with the state stream, proposals as forwards */
+		if (batch->messages[i]->type == RAFT_MSG_SNAP ||
+			batch->messages[i]->type == RAFT_MSG_PROP ||
+			!decode_message(batch->messages[i], head.from, head.to, &msg, &entries))
+			continue;
+		if (raft_step(worker->raft, &msg, entries) == RAFT_LOG_LOST)
+			worker_set_role(MEMBER_QUARANTINED,
+							"The leader holds acknowledgements of log entries that this member does not have: its data went back in time.");
+	}
+	for (i = 0; i < batch->n_forwards; i++)
+		requests_take_forward(head.from, batch->forwards[i]);
+	for (i = 0; i < batch->n_refused; i++)
+		requests_refused(batch->refused[i]);
+	if (batch->n_members > 0)
+		membership_take_members(batch);
+	if (batch->report != NULL)
+		catchup_report(head.from, batch->report);
+	/* the state cannot be replaced under a command that is being applied */
+	if (batch->chunk != NULL && !in_apply)
+		catchup_receive(head.from, batch->chunk);
+}
+
+static void
+take_inbox(void)
+{
+	char	   *bytes;
+	uint32		len;
+	int			n;
+
+	for (n = 0; n < INBOX_BATCHES_PER_TURN && (bytes = inbox_take(&len)) != NULL; n++)
+		if (worker->raft != NULL)
+			take_batch(bytes, len);
+}
+
+/*
+ * One tick if it is due.  After a pause it is one, not all that were missed.
+ */
+static void
+take_tick(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now < next_tick)
+		return;
+	next_tick = TimestampTzPlusMilliseconds(next_tick, tick_ms);
+	if (next_tick < now)
+		next_tick = TimestampTzPlusMilliseconds(now, tick_ms);
+	if (worker->raft == NULL)
+		return;
+	(void) raft_tick(worker->raft);
+	if (!in_apply)
+		membership_tick();
+}
+
+/*
+ * worker_service() -- keep talking while a long command is being applied.
+ */
+void
+worker_service(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(worker->turn);
+
+	CHECK_FOR_INTERRUPTS();
+	in_apply = true;
+	peers_poll();
+	take_inbox();
+	take_tick();
+	ready_run();
+	ready_flush();
+	ready_run();
+	peers_flush();
+	in_apply = false;
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Work that can always wait: a slice of each kind.
+ */
+static void
+background_slices(void)
+{
+	worker->more_work = false;
+	catchup_run();
+	if (!catchup_active() &&
+		store_compact_slice(worker->store, worker->tree_rel, COMPACT_REVISIONS_PER_TURN))
+		worker->more_work = true;
+	if (tree_collect_garbage(worker->tree_rel, GARBAGE_PAGES_PER_TURN))
+		worker->more_work = true;
+	log_trim();
+}
+
+static void
+stop_for_quarantine(void)
+{
+	identity_quarantine(pending_quarantine);
+	pending_quarantine[0] = '\0';
+	raft_free(worker->raft);
+	worker->raft = NULL;
+	peers_shutdown();
+}
+
+static void
+run_turn(void)
+{
+	int			rounds;
+
+	if (!turn_begin())
+	{
+		if (!extension_exists())
+		{
+			ereport(LOG, (errmsg("the extension was dropped")));
+			proc_exit(1);
+		}
+		return;
+	}
+
+	if (pending_quarantine[0] != '\0' && worker->raft != NULL)
+		stop_for_quarantine();
+
+	take_inbox();
+	take_tick();
+	requests_take();
+	if (worker->raft != NULL)
+	{
+		for (rounds = 0; rounds < READY_ROUNDS_PER_TURN; rounds++)
+		{
+			ready_run();
+			ready_flush();
+			ready_run();
+			apply_run();
+			requests_complete_reads();
+			if (!raft_has_ready(worker->raft) && worker->applied >= worker->apply_to)
+				break;
+		}
+		background_slices();
+		if (worker->peers_changed)
+		{
+			worker->peers_changed = false;
+			peers_reload();
+		}
+		peers_flush();
+		if (worker->applied < worker->apply_to || raft_has_ready(worker->raft))
+			worker->more_work = true;
+	}
+	publish_status();
+	turn_end();
+}
+
+/* ---------- waiting ---------- */
+
+static void
+rebuild_wait_set(void)
+{
+	if (wait_set != NULL)
+		FreeWaitEventSet(wait_set);
+	wait_set = pgq_create_wait_event_set(2 + MEMBER_MAX_PEERS * LINK_COUNT);
+	AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	(void) peers_add_events(wait_set);
+}
+
+static void
+wait_for_work(void)
+{
+	WaitEvent	events[16];
+	long		timeout;
+	int			n;
+	int			i;
+
+	if (worker->more_work)
+		timeout = 0;
+	else if (worker->raft == NULL)
+		timeout = IDLE_POLL_MS;
+	else
+		timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_tick);
+	if (wait_set == NULL || peers_events_stale())
+		rebuild_wait_set();
+	peers_prepare_wait(wait_set);
+
+	n = WaitEventSetWait(wait_set, timeout, events, lengthof(events), PG_WAIT_EXTENSION);
+	for (i = 0; i < n; i++)
+	{
+		if (events[i].events & WL_LATCH_SET)
+			ResetLatch(MyLatch);
+		else
+			peers_event(events[i].user_data, events[i].events);
+	}
+}
+
+static bool
+has_work(void)
+{
+	if (worker->more_work || !inbox_empty() || pending_quarantine[0] != '\0' ||
+		member_shared->queue_head != member_shared->queue_tail)
+		return true;
+	if (worker->raft == NULL)
+		return false;
+	return GetCurrentTimestamp() >= next_tick || raft_has_ready(worker->raft) ||
+		worker->flush_delegated || catchup_active();
+}
+
+static void
+reload_settings(void)
+{
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	if (worker->raft != NULL && (setting_heartbeat_interval != started_heartbeat ||
+								 setting_election_timeout != started_election))
+	{
+		ereport(LOG, (errmsg("restarting the raft worker to use its new timeouts")));
+		proc_exit(1);
+	}
+}
+
+/*
+ * member_worker_main() -- entry point of the raft worker.
+ */
+void
+member_worker_main(Datum arg)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(setting_database, NULL, 0);
+
+	worker = MemoryContextAllocZero(TopMemoryContext, sizeof(Worker));
+	worker->context = AllocSetContextCreate(TopMemoryContext, "pg_quorum worker",
+											ALLOCSET_DEFAULT_SIZES);
+	worker->turn = AllocSetContextCreate(TopMemoryContext, "pg_quorum turn",
+										 ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(worker->context);
+	worker->role = MEMBER_STOPPED;
+
+	before_shmem_exit(worker_leaves, (Datum) 0);
+	pg_atomic_fetch_add_u32(&member_shared->worker_generation, 1);
+	member_shared->worker_procno = pgq_my_procno();
+	pgstat_report_appname("pg_quorum raft");
+
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+			reload_settings();
+
+		if (worker->raft == NULL && worker->role != MEMBER_QUARANTINED)
+			(void) try_start();
+		else
+		{
+			peers_poll();
+			if (has_work())
+				run_turn();
+		}
+		wait_for_work();
+	}
+}

@@ -1,0 +1,207 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.h
+ *	  The raft worker's own state, shared by the files that make it up.
+ *
+ * Private to src/member/.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/member/worker.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGQ_MEMBER_WORKER_H
+#define PGQ_MEMBER_WORKER_H
+
+#include "nodes/pg_list.h"
+#include "storage/latch.h"
+#include "utils/relcache.h"
+
+#include "raft.h"
+
+#include "../storage/storage.h"
+#include "../store/store.h"
+#include "peer.pb-c.h"
+#include "shared.h"
+
+#define MEMBER_META_FORMAT		1
+
+/*
+ * What the log's meta page keeps for the member: who it is, and Raft's hard
+ * state.  The commit index is only a hint: the core learns it again.
+ */
+typedef struct MemberMeta
+{
+	uint32		format;
+	uint32		timeline;
+	uint64		cluster_id;
+	uint64		member_id;
+	uint64		system_identifier;
+	uint64		incarnation;	/* one more at every start */
+	uint64		fence;			/* must equal the identity file's */
+	uint64		term;
+	uint64		vote;
+	uint64		commit;
+	uint64		replaces;		/* while joining: the identity given up */
+	bool		joining;		/* asks to be taken in, until it is */
+	bool		founding;		/* becomes a new cluster at the next start */
+	char		reason[MEMBER_REASON_LEN];	/* quarantined: why; else empty */
+} MemberMeta;
+
+/* One libpq connection to a peer. */
+typedef enum LinkKind
+{
+	LINK_EXPRESS,				/* heartbeats, votes, acks, reads */
+	LINK_BULK,					/* entries, forwarded commands */
+	LINK_STATE,					/* streamed state; opened when needed */
+	LINK_COUNT
+} LinkKind;
+
+typedef struct Link Link;
+
+/* Another member, as the worker sees it. */
+typedef struct Peer
+{
+	uint64		id;
+	char	   *name;
+	char	   *conninfo;
+	bool		is_learner;
+	bool		promote;		/* make it a voter as soon as it has caught up */
+	Link	   *links[LINK_COUNT];
+} Peer;
+
+typedef struct Worker
+{
+	MemoryContext context;		/* as long as the worker */
+	MemoryContext turn;			/* reset after every turn */
+
+	MemberMeta	meta;
+	uint64		nonce;			/* random, of this start */
+	MemberRole	role;
+
+	struct raft *raft;
+	LogRing    *ring;
+	Store	   *store;
+	Oid			log_oid;
+	Oid			tree_oid;
+
+	/* open during a turn only */
+	Relation	log_rel;
+	Relation	tree_rel;
+
+	/* writes not yet durable */
+	raft_seq	seq_written;	/* in WAL up to lsn_written */
+	raft_seq	seq_durable;
+	XLogRecPtr	lsn_written;
+	bool		flush_delegated;	/* the flusher works on it */
+
+	/* apply */
+	uint64		apply_to;		/* handed out by the core */
+	uint64		applied;
+	uint64		applied_term;
+
+	Peer	   *peers;
+	int			npeers;
+	bool		peers_changed;
+
+	bool		more_work;		/* do not sleep: sliced work is left */
+} Worker;
+
+extern Worker *worker;
+
+/* worker.c */
+PGDLLEXPORT extern void member_worker_main(Datum arg);
+extern bool turn_begin(void);	/* transaction and relations; false if not to be had now */
+extern void turn_end(void);
+extern void worker_service(void);	/* messages, ticks and output, but no apply */
+extern void worker_set_role(MemberRole role, const char *reason);
+
+/* identity.c */
+extern void identity_start(void);	/* in a turn: format or verify, sets worker->meta */
+extern void identity_write_meta(void);	/* in a turn */
+extern void identity_quarantine(const char *reason);	/* in a turn */
+extern uint64 identity_hash(const char *a, const char *b);
+extern List *identity_initial_members(void);	/* of Quorum__Member * */
+extern uint64 identity_own_id(void);
+extern void identity_begin_rejoin(void);	/* in a turn; the worker restarts */
+extern void identity_begin_new_cluster(void);
+
+/* entries.c: recent entries in memory */
+extern void entries_init(void);
+extern void entries_append(uint64 index, uint64 term, uint8 type, const char *data, uint32 size);
+extern const LogEntry *entries_get(uint64 index);
+extern void entries_trim(uint64 upto);
+
+/* codec.c: core messages <-> protobuf */
+extern Quorum__PeerMessage *encode_message(const struct raft_msg *msg);
+extern bool decode_message(const Quorum__PeerMessage *in, uint64 from, uint64 to,
+						   struct raft_msg *msg, struct raft_entry **entries);
+extern Quorum__Configuration *encode_configuration(const struct raft_conf *conf);
+extern bool decode_configuration(const Quorum__Configuration *in, struct raft_conf *conf);
+extern bool decode_change(const Quorum__MemberChange *in, struct raft_conf_change *change);
+
+/* peers.c */
+extern void peers_reload(void);		/* in a turn: from the store's members */
+extern Peer *peers_find(uint64 id);
+extern void peers_queue_message(Peer *peer, Quorum__PeerMessage *message);
+extern bool peers_queue_forward(Peer *peer, uint64 term, uint64 request, const char *command, uint32 len);
+extern void peers_queue_refusal(Peer *peer, uint64 request);
+extern bool peers_send_join(Peer *peer, Quorum__JoinRequest *join);
+extern void peers_queue_members(Peer *peer, Quorum__Member **members, int n);
+extern void peers_set(List *members);	/* replace the set, keeping links */
+extern bool peers_send_state(Peer *peer, Quorum__PeerBatch *batch);	/* false: busy or down */
+extern void peers_send_report(Peer *peer, Quorum__StateReport *report);
+extern void peers_flush(void);	/* hand what is queued to libpq */
+extern void peers_poll(void);	/* connect, read answers, notice failures */
+extern bool peers_connected(Peer *peer);
+extern int	peers_add_events(WaitEventSet *set);	/* returns how many */
+extern bool peers_events_stale(void);
+extern void peers_prepare_wait(WaitEventSet *set);
+extern void peers_event(void *link, uint32 events);
+extern void peers_shutdown(void);
+
+/* requests.c */
+extern void requests_adopt(void);	/* at start: what an earlier worker left */
+extern void requests_take(void);
+extern void requests_take_forward(uint64 from, const Quorum__Forward *forward);
+extern void requests_refused(uint64 number);
+extern void requests_complete(uint64 number, SlotOutcome outcome, const char *result, uint32 len);
+extern void requests_lost_before(uint64 term);
+extern void requests_read_answer(const struct raft_read *read);
+extern void requests_complete_reads(void);
+extern void requests_overtaken(void);
+extern void requests_joined(void);
+
+/* ready.c */
+extern void ready_run(void);	/* take and carry out all output of the core */
+extern void ready_flush(void);	/* make writes durable, or have it done */
+extern void ready_poll_flusher(void);
+extern void apply_run(void);	/* a bounded amount */
+extern void log_trim(void);
+
+/* catchup.c: streaming the state */
+extern void catchup_start(Peer *peer, const struct raft_msg *msg);
+extern void catchup_run(void);	/* sender: a few more chunks */
+extern bool catchup_active(void);
+extern uint64 catchup_keeps_from(void); /* log entries a stream still needs, or UINT64_MAX */
+extern void catchup_report(uint64 from, const Quorum__StateReport *report);
+extern void catchup_receive(uint64 from, const Quorum__StateChunk *chunk);
+extern void catchup_install(const struct raft_snap *snap);	/* the core says switch */
+extern void catchup_peer_lost(uint64 id);
+
+/* flusher.c */
+PGDLLEXPORT extern void member_flusher_main(Datum arg);
+
+/* membership.c: joining, promoting, replacing */
+extern void membership_apply(uint64 index, uint64 term, const Quorum__Command *command);
+extern void membership_tick(void);
+extern void membership_take_join(const Quorum__JoinRequest *join);
+extern void membership_take_members(const Quorum__PeerBatch *batch);
+
+/* publish.c */
+extern void publish_status(void);
+extern void publish_revision(int64 revision);
+
+#endif							/* PGQ_MEMBER_WORKER_H */
