@@ -397,7 +397,7 @@ member_execute(Quorum__Command *command)
 	if (packed != stack)
 		pfree(packed);
 
-	result = quorum__result__unpack(pb_allocator(), answer_len, (uint8_t *) answer);
+	result = (Quorum__Result *) pb_unpack(&quorum__result__descriptor, answer, answer_len);
 	if (result == NULL)
 		elog(ERROR, "could not decode the result of a command");
 	pfree(answer);

@@ -385,8 +385,7 @@ apply_run(void)
 			bytes += entry[i].size;
 			if (entry[i].size > 0)
 			{
-				command = quorum__command__unpack(pb_allocator(), entry[i].size,
-												  (const uint8_t *) entry[i].data);
+				command = (Quorum__Command *) pb_unpack(&quorum__command__descriptor, entry[i].data, entry[i].size);
 				if (command == NULL)
 					ereport(ERROR,
 							(errcode(ERRCODE_DATA_CORRUPTED),

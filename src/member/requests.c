@@ -414,7 +414,7 @@ requests_take_forward(uint64 from, const Quorum__Forward *forward)
 	Peer	   *peer = peers_find(from);
 
 	raft_status(worker->raft, &status);
-	command = quorum__command__unpack(pb_allocator(), forward->command.len, forward->command.data);
+	command = (Quorum__Command *) pb_unpack(&quorum__command__descriptor, forward->command.data, forward->command.len);
 
 	memset(&entry, 0, sizeof(entry));
 	entry.type = RAFT_ENTRY_NORMAL;

@@ -23,6 +23,7 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
@@ -36,6 +37,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -314,8 +316,7 @@ take_batch(const char *bytes, uint32 len)
 	size_t		i;
 
 	memcpy(&head, bytes, sizeof(head));
-	batch = quorum__peer_batch__unpack(pb_allocator(), len - sizeof(head),
-									   (const uint8_t *) bytes + sizeof(head));
+	batch = (Quorum__PeerBatch *) pb_unpack(&quorum__peer_batch__descriptor, bytes + sizeof(head), len - sizeof(head));
 	if (batch == NULL)
 	{
 		ereport(LOG, (errmsg("could not decode a message from member %016llx",
