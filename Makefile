@@ -30,11 +30,7 @@ PROTO_OBJS = $(PROTO_C:.c=.o)
 
 # The wildcards tolerate empty folders, so that a partial tree still builds.
 CORE_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard raft/*.c)))
-HOST_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c) \
-	$(wildcard src/storage/*.c) $(wildcard src/store/*.c) \
-	$(wildcard src/member/*.c) $(wildcard src/json/*.c) \
-	$(wildcard src/sql/*.c) \
-	$(wildcard src/notify/*.c) $(wildcard src/gateway/*.c)))
+HOST_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c) $(wildcard src/*/*.c)))
 OBJS = $(CORE_OBJS) $(PROTO_OBJS) $(HOST_OBJS)
 
 ifneq ($(strip $(HOST_OBJS)),)
