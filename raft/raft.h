@@ -55,8 +55,9 @@
  * ------
  * Every call that can fail returns enum raft_rc.  A broken invariant poisons
  * the instance: from then on every call returns RAFT_FATAL and no output is
- * given; the host is expected to stop the member.  RAFT_FATAL is never
- * returned for something a peer or a user can cause with a bad message.
+ * given; the host is expected to stop the member.  Malformed input never does
+ * that; peers that break the protocol (a second leader in a term that rewrites
+ * committed entries) do, because going on would make it worse.
  *
  * Time is counted in ticks of raft_tick(); the core knows no other unit.
  * Log indexes start at 1; 0 means "none" for indexes, terms and ids.
@@ -457,10 +458,10 @@ struct raft_ready
 {
 	/*
 	 * Writes.  If has_write, everything in this block is to be written under
-	 * number seq: first the hard state (if hard_changed), then either install
-	 * or the entries append[0 .. n_append), which start at append_first and
-	 * replace whatever the log holds from there on.  They may share one flush
-	 * with earlier and later writes.  must_sync false means that only the
+	 * number seq: first the hard state (if hard_changed), then install (if
+	 * any), then the entries append[0 .. n_append), which start at
+	 * append_first and replace whatever the log holds from there on.  They may
+	 * share one flush with earlier and later writes.  must_sync false means that only the
 	 * commit index moved: no flush has to be started for it, but it may not be
 	 * written after a later seq.
 	 */
@@ -579,8 +580,8 @@ struct raft_status
 
 	/*
 	 * log_lost: a leader holds acknowledgements of entries that this member
-	 * does not have.  It neither votes nor campaigns nor acknowledges until it
-	 * has them again; the way out is to rejoin as a fresh member.
+	 * does not have.  It neither votes nor campaigns until it has them again;
+	 * if that does not come, the way out is to rejoin as a fresh member.
 	 * disk_failed: see raft_persist_failed().
 	 */
 	bool		log_lost;
@@ -634,9 +635,8 @@ extern enum raft_rc raft_tick(struct raft *r);
  * RAFT_MSG_APP or RAFT_MSG_PROP (for the latter with "change" decoded where
  * type is RAFT_ENTRY_CONF), else NULL; msg->entries is not read.
  *
- * The host has checked that the message really comes from msg->from and is
- * meant for this member.  Anything else in it may be wrong or old without
- * harm.  RAFT_INVALID: malformed, or not for us.  RAFT_UNKNOWN_PEER: an answer
+ * The host has checked that the message really comes from msg->from.  It may
+ * be old, repeated or out of order.  RAFT_INVALID: malformed, or not for us.  RAFT_UNKNOWN_PEER: an answer
  * from no member.  RAFT_DROPPED, RAFT_NO_LEADER, RAFT_BUSY, RAFT_TOO_BIG: what
  * became of a forwarded proposal.  RAFT_LOG_LOST: see raft_status.
  */
