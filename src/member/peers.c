@@ -183,6 +183,9 @@ link_connect(Link *link)
 	const char *values[64];
 	int			n = 0;
 	bool		have_dbname = false;
+	const char *host = NULL;
+	bool		have_address = false;
+	char		address[64];
 	char	   *conninfo = link->peer->conninfo;
 	char	   *parse_error = NULL;
 
@@ -204,8 +207,24 @@ link_connect(Link *link)
 			continue;
 		if (strcmp(opt->keyword, "dbname") == 0)
 			have_dbname = true;
+		if (strcmp(opt->keyword, "host") == 0)
+			host = opt->val;
+		if (strcmp(opt->keyword, "hostaddr") == 0)
+			have_address = true;
 		keywords[n] = opt->keyword;
 		values[n++] = opt->val;
+	}
+	if (host != NULL && !have_address && !resolve_is_address(host))
+	{
+		/* the name stays, for certificates; libpq connects to the address */
+		if (!resolve_lookup(host, address, sizeof(address)))
+		{
+			PQconninfoFree(options);
+			link->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MIN_MS);
+			return;
+		}
+		keywords[n] = "hostaddr";
+		values[n++] = address;
 	}
 	if (!have_dbname)
 	{

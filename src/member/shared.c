@@ -80,6 +80,7 @@ member_shmem_init(void)
 		memset(member_shared, 0, sizeof(MemberShared));
 		SpinLockInit(&member_shared->mutex);
 		SpinLockInit(&member_shared->queue_mutex);
+		SpinLockInit(&member_shared->names_mutex);
 		member_shared->queue_size = MaxBackends + 1;
 		member_shared->worker_procno = -1;
 		member_shared->flusher_procno = -1;

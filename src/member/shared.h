@@ -123,6 +123,16 @@ typedef struct PeerIdentity
 	TimestampTz last_heard;
 } PeerIdentity;
 
+/* A peer's host name and its address (resolve.c). */
+typedef struct ResolvedName
+{
+	char		host[256];
+	char		address[64];	/* empty: not known */
+	bool		wanted;			/* a look-up has been asked for */
+	TimestampTz wanted_at;
+	TimestampTz resolved_at;
+} ResolvedName;
+
 typedef struct MemberShared
 {
 	/* published state */
@@ -151,6 +161,9 @@ typedef struct MemberShared
 	pg_atomic_uint64 flush_wanted;
 	pg_atomic_uint64 flush_done;
 	pg_atomic_uint64 flush_usec;	/* how long the last one took */
+
+	slock_t		names_mutex;
+	ResolvedName names[MEMBER_MAX_PEERS];
 
 	pg_atomic_uint64 next_number;
 	uint64		run_id;			/* random; the origin of this run's commands */

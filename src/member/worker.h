@@ -191,6 +191,11 @@ extern void catchup_receive(uint64 from, const Quorum__StateChunk *chunk);
 extern void catchup_install(const struct raft_snap *snap);	/* the core says switch */
 extern void catchup_peer_lost(uint64 id);
 
+/* resolve.c */
+extern bool resolve_is_address(const char *host);
+extern bool resolve_lookup(const char *host, char *address, Size size);
+PGDLLEXPORT extern void member_resolver_main(Datum arg);
+
 /* flusher.c */
 PGDLLEXPORT extern void member_flusher_main(Datum arg);
 
