@@ -71,6 +71,9 @@ extern StoreError store_validate_range(const Etcdserverpb__RangeRequest *range);
  */
 typedef struct Store Store;
 
+/* reader: has store_format() or store_install_finish() completed in this relation? */
+extern bool store_is_formatted(Relation tree);
+
 /* writer: make an empty store (revision 1) with this meta's applied index, term
  * and configuration, and these members */
 extern void store_format(Relation tree, uint64 index, uint64 term,
@@ -166,8 +169,10 @@ extern StoreError store_read_txn(Relation tree, const Etcdserverpb__TxnRequest *
 /*
  * Events with after < mod_revision <= until (0: current) on [key, range_end)
  * (etcd's range_end conventions; key_len 0 with range_end "\0": all), in revision order, all of a
- * revision together.  STORE_COMPACTED if after is below the compacted
- * revision.  prev_kv only if wanted (NULL where compacted or absent).  At most
+ * revision together.  STORE_COMPACTED if after + 1 is below the compacted
+ * revision: as in etcd, the events of the compacted revision itself can still be
+ * told, and no older ones.  prev_kv only if wanted (NULL where compacted or
+ * absent).  At most
  * max_events (0: no limit) but never splitting a revision; *next_after is the revision told in full so far.
  */
 typedef bool (*StoreEventVisit) (const Mvccpb__Event *event, void *arg);

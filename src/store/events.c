@@ -1,0 +1,379 @@
+/*-------------------------------------------------------------------------
+ *
+ * events.c
+ *	  What happened after a revision: for watches, changes and history.
+ *
+ * Two ways lead to the events of a range of keys.  The revision index has every
+ * change in order, and costs as much as there are changes in between, of
+ * whatever key.  For a single key its own versions are all there is to look at;
+ * they come newest first, so their revisions are gathered before the first event
+ * is told.
+ *
+ * An event that has been told cannot be taken back, so events are gathered in
+ * portions, and a portion is told only when the meta shows that no
+ * compaction has touched it while it was read.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/store/events.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "store/read.h"
+
+/* What ends a portion */
+#define PORTION_EVENTS		256
+#define PORTION_BYTES		(1024 * 1024)
+#define PORTION_CHANGES		4096
+
+/* One change, as either source gives it */
+typedef struct Change
+{
+	int64		revision;
+	int64		sub;
+} Change;
+
+typedef struct PendingEvent
+{
+	KeyVersion	version;
+	bool		missing;		/* its version was not found */
+	bool		has_prev;
+	KeyVersion	prev;
+} PendingEvent;
+
+typedef struct EventScan
+{
+	Relation	tree;
+	KeyRange	range;
+	int64		after;
+	int64		until;
+	bool		want_prev;
+	int64		max_events;
+	StoreEventVisit visit;
+	void	   *arg;
+
+	int64		compacted;		/* as last seen */
+	int64		told;			/* everything up to this revision is dealt with */
+
+	MemoryContext portion_context;
+	PendingEvent events[PORTION_EVENTS];
+	int			nevents;
+	Size		bytes;
+	int			nchanges;		/* looked at for this portion */
+	int64		last_revision;	/* of the last event gathered, told or not */
+	int64		ngathered;
+
+	bool		stopped;		/* by the visitor or by max_events */
+	StoreError	error;
+} EventScan;
+
+/* ----------------------------------------------------------------
+ *	Portions
+ * ----------------------------------------------------------------
+ */
+
+/* Tell the events gathered, unless a compaction has overtaken them */
+static void
+tell_portion(EventScan *scan)
+{
+	int			i;
+
+	if (read_overtaken(scan->tree, scan->told + 1, &scan->compacted))
+	{
+		scan->error = STORE_COMPACTED;
+		return;
+	}
+
+	for (i = 0; i < scan->nevents && !scan->stopped; i++)
+	{
+		PendingEvent *pending = &scan->events[i];
+		Mvccpb__Event event;
+		Mvccpb__KeyValue kv;
+		Mvccpb__KeyValue prev;
+
+		if (pending->missing)
+		{
+			/*
+			 * Of the compacted revision itself, a put may be gone that the
+			 * same transaction deleted.
+			 */
+			if (pending->version.revision > scan->compacted)
+				ereport(ERROR,
+						(errcode(ERRCODE_DATA_CORRUPTED),
+						 errmsg("a change of revision %lld is missing in the key-value store",
+								(long long) pending->version.revision),
+						 errhint("Run quorum.check() to look for damaged pages.")));
+			continue;
+		}
+
+		mvccpb__event__init(&event);
+		version_to_kv(&pending->version, &kv);
+		event.type = pending->version.tombstone ?
+			MVCCPB__EVENT__EVENT_TYPE__DELETE : MVCCPB__EVENT__EVENT_TYPE__PUT;
+		event.kv = &kv;
+		if (pending->has_prev && pending->version.revision - 1 >= scan->compacted)
+		{
+			version_to_kv(&pending->prev, &prev);
+			event.prev_kv = &prev;
+		}
+		scan->told = Max(scan->told, pending->version.revision - 1);
+		if (!scan->visit(&event, scan->arg))
+			scan->stopped = true;
+	}
+
+	MemoryContextReset(scan->portion_context);
+	scan->nevents = 0;
+	scan->bytes = 0;
+	scan->nchanges = 0;
+}
+
+/* Read what the event of a change tells */
+static void
+gather_event(EventScan *scan, const char *key, uint32 key_len, const Change *change)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(scan->portion_context);
+	PendingEvent *pending = &scan->events[scan->nevents++];
+	KeyVersion *version = &pending->version;
+	TreeKey		tree_key;
+	TreeItem	item;
+
+	version_tree_key(&tree_key, key, key_len, change->revision, change->sub);
+	pending->missing = !tree_lookup(scan->tree, TREE_MAIN, &tree_key, true, &item) ||
+		tree_key_compare(&item.key, &tree_key) != 0;
+	if (pending->missing)
+	{
+		memset(version, 0, sizeof(*version));
+		version->revision = change->revision;
+	}
+	else
+	{
+		decode_version(&item, version);
+		scan->bytes += version->value_len;
+	}
+
+	pending->has_prev = false;
+	if (scan->want_prev && change->revision - 1 >= scan->compacted)
+	{
+		StoreView	view;
+
+		memset(&view, 0, sizeof(view));
+		view.tree = scan->tree;
+		pending->has_prev = view_lookup(&view, key, key_len, change->revision - 1, true,
+										&pending->prev);
+		if (pending->has_prev)
+			scan->bytes += pending->prev.value_len;
+	}
+
+	MemoryContextSwitchTo(old_context);
+}
+
+/*
+ * Take in one change of a key in the range; false if no more are wanted.
+ */
+static bool
+take_change(EventScan *scan, const char *key, uint32 key_len, const Change *change)
+{
+	if (scan->max_events > 0 && scan->ngathered >= scan->max_events &&
+		change->revision > scan->last_revision)
+	{
+		tell_portion(scan);
+		if (scan->error == STORE_OK && !scan->stopped)
+			scan->told = change->revision - 1;
+		scan->stopped = true;
+		return false;
+	}
+
+	gather_event(scan, key, key_len, change);
+	scan->ngathered++;
+	scan->last_revision = change->revision;
+	if (scan->nevents == PORTION_EVENTS || scan->bytes >= PORTION_BYTES)
+		tell_portion(scan);
+	return scan->error == STORE_OK && !scan->stopped;
+}
+
+/* ----------------------------------------------------------------
+ *	Sources
+ * ----------------------------------------------------------------
+ */
+
+static void
+scan_index(EventScan *scan)
+{
+	TreeScan   *tree_scan = tree_scan_begin(scan->tree, TREE_MAIN);
+	TreeKey		seek_key;
+	TreeItem	item;
+
+	number_tree_key(&seek_key, SPACE_REVISION, scan->after + 1, 0);
+	tree_seek(tree_scan, &seek_key);
+	while (tree_next(tree_scan, &item) && item.key.space == SPACE_REVISION &&
+		   item.key.major <= (uint64) scan->until)
+	{
+		KeyVersion	version;
+		Change		change;
+
+		CHECK_FOR_INTERRUPTS();
+		if (item.value == NULL && !tree_scan_value(tree_scan, &item))
+			continue;			/* compacted: will be noticed */
+		decode_index(&item, &version);
+		change.revision = version.revision;
+		change.sub = version.sub;
+
+		if (key_range_contains(&scan->range, version.key, version.key_len))
+		{
+			if (!take_change(scan, version.key, version.key_len, &change))
+				break;
+		}
+		if (++scan->nchanges >= PORTION_CHANGES)
+		{
+			tell_portion(scan);
+			if (scan->error != STORE_OK || scan->stopped)
+				break;
+			scan->told = Max(scan->told, change.revision - 1);
+		}
+	}
+	tree_scan_end(tree_scan);
+}
+
+/*
+ * The revisions of the key's versions in (after, until], newest first.  With
+ * max_events only the oldest that many are kept, and what belongs to the same
+ * revision as the last of them; *cut tells whether others were left out.
+ */
+static Change *
+gather_versions(EventScan *scan, int64 *n, bool *cut)
+{
+	const KeyRange *range = &scan->range;
+	TreeScan   *tree_scan = tree_scan_begin(scan->tree, TREE_MAIN);
+	int64		max = 64;
+	Change	   *changes = palloc(max * sizeof(Change));
+	TreeKey		seek_key;
+	TreeItem	item;
+	KeyVersion	version;
+
+	*n = 0;
+	*cut = false;
+	version_tree_key(&seek_key, range->start, range->start_len, scan->until, PG_INT64_MAX);
+	tree_seek(tree_scan, &seek_key);
+	while (tree_next(tree_scan, &item) && decode_version_key(&item.key, &version) &&
+		   bytes_equal(version.key, version.key_len, range->start, range->start_len) &&
+		   version.revision > scan->after)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (*n == max && scan->max_events > 0 && scan->max_events <= max / 2)
+		{
+			int64		first = *n - scan->max_events;
+
+			while (first > 0 && changes[first - 1].revision == changes[first].revision)
+				first--;
+			if (first > 0)
+			{
+				*n -= first;
+				memmove(changes, changes + first, *n * sizeof(Change));
+				*cut = true;
+			}
+		}
+		if (*n == max)
+		{
+			max *= 2;
+			changes = repalloc_huge(changes, max * sizeof(Change));
+		}
+		changes[*n].revision = version.revision;
+		changes[*n].sub = version.sub;
+		(*n)++;
+	}
+	tree_scan_end(tree_scan);
+	return changes;
+}
+
+static void
+scan_key(EventScan *scan)
+{
+	bool		cut;
+	int64		n;
+	Change	   *changes = gather_versions(scan, &n, &cut);
+	int64		i;
+
+	for (i = n - 1; i >= 0; i--)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!take_change(scan, scan->range.start, scan->range.start_len, &changes[i]))
+			break;
+	}
+	if (cut && scan->error == STORE_OK && !scan->stopped)
+	{
+		tell_portion(scan);
+		if (scan->error == STORE_OK && !scan->stopped)
+			scan->told = scan->last_revision;
+		scan->stopped = true;
+	}
+	pfree(changes);
+}
+
+/*
+ * store_events
+ *		Tell the events of a range of keys in (after, until]; see store.h.
+ *
+ * On STORE_COMPACTED *next_after says how far they have been told all the same.
+ */
+StoreError
+store_events(Relation tree, const char *key, uint32 key_len,
+			 const char *range_end, uint32 range_end_len,
+			 int64 after, int64 until, bool want_prev, int64 max_events,
+			 StoreEventVisit visit, void *arg, int64 *next_after)
+{
+	EventScan  *scan = palloc0(sizeof(EventScan));
+	StoreError	error;
+	int64		current;
+
+	read_revisions(tree, &current, &scan->compacted);
+	after = Max(after, 0);
+	if (until <= 0 || until > current)
+		until = current;
+	*next_after = after;
+	if (after + 1 < scan->compacted)
+	{
+		pfree(scan);
+		return STORE_COMPACTED;
+	}
+	if (after >= until)
+	{
+		pfree(scan);
+		return STORE_OK;
+	}
+
+	scan->tree = tree;
+	key_range_set(&scan->range, key, key_len, range_end, range_end_len);
+	scan->after = after;
+	scan->until = until;
+	scan->want_prev = want_prev;
+	scan->max_events = max_events;
+	scan->visit = visit;
+	scan->arg = arg;
+	scan->told = after;
+	scan->portion_context = AllocSetContextCreate(CurrentMemoryContext, "quorum events",
+												  ALLOCSET_DEFAULT_SIZES);
+
+	if (scan->range.kind == KEY_RANGE_POINT)
+		scan_key(scan);
+	else
+		scan_index(scan);
+
+	if (scan->error == STORE_OK && !scan->stopped)
+	{
+		tell_portion(scan);
+		if (scan->error == STORE_OK && !scan->stopped)
+			scan->told = until;
+	}
+
+	error = scan->error;
+	*next_after = scan->told;
+	MemoryContextDelete(scan->portion_context);
+	pfree(scan);
+	return error;
+}

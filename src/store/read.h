@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * read.h
+ *	  What the files with the readers share.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/store/read.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGQ_STORE_READ_H
+#define PGQ_STORE_READ_H
+
+#include "store/txn.h"
+
+extern void read_revisions(Relation tree, int64 *revision, int64 *compacted);
+extern void read_view(StoreView *view, Relation tree);
+extern bool read_overtaken(Relation tree, int64 revision, int64 *compacted);
+
+#endif							/* PGQ_STORE_READ_H */
