@@ -25,6 +25,7 @@ use Carp;
 use Cwd 'abs_path';
 use File::Basename 'dirname';
 use IPC::Open2;
+use IPC::Run;
 use POSIX ':sys_wait_h';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -226,6 +227,14 @@ sub followers
 	return grep { $_ != $leader } $self->running;
 }
 
+# The same when not all members count.
+sub followers_among
+{
+	my ($self, @among) = @_;
+	my $leader = $self->leader(among => \@among);
+	return grep { $_ != $leader } @among;
+}
+
 sub worker_pid
 {
 	my ($self, $i, $type) = @_;
@@ -266,6 +275,36 @@ sub findings
 	return join("\n", grep { $_ ne '' }
 		  map { my $i = $_; my $rows = $self->sql($i, 'SELECT * FROM quorum.check()'); $rows eq '' ? '' : "n$i: $rows" } @among);
 }
+
+# ---------------------------------------------------------------------------
+# Sessions that stay open
+# ---------------------------------------------------------------------------
+
+# A psql that reads what it is sent; ends with the test or by close_session.
+sub session
+{
+	my ($self, $i) = @_;
+	my $session = { in => '', out => '' };
+	$session->{run} = IPC::Run::start(
+		[ 'psql', '-X', '-q', '-A', '-t', '-d', $self->conninfo($i) ],
+		'<', \$session->{in}, '>', \$session->{out}, '2>&1',
+		IPC::Run::timeout(300));
+	push @{ $self->{sessions} }, $session;
+	return $session;
+}
+
+sub send_to { my ($self, $session, $text) = @_; $session->{in} .= "$text\n"; $session->{run}->pump_nb; return }
+
+# Wait for words in what a session says; true if they came.
+sub hear
+{
+	my ($self, $session, $words, $limit) = @_;
+	my $heard = $self->wait_until("words $words", sub { $session->{run}->pump_nb; $session->{out} =~ $words }, $limit);
+	diag($session->{out}) unless $heard;
+	return $heard ? 1 : 0;
+}
+
+sub close_session { my ($self, $session) = @_; $session->{run}->kill_kill(grace => 1); return }
 
 # ---------------------------------------------------------------------------
 # Faults
@@ -524,6 +563,7 @@ sub DESTROY
 		kill('KILL', $self->{load_pid});
 		waitpid($self->{load_pid}, 0);
 	}
+	$_->{run}->kill_kill(grace => 1) for @{ $self->{sessions} // [] };
 	$self->stop_proxies;
 	return;
 }

@@ -1,0 +1,96 @@
+# A member that was away too long is brought up by a snapshot.
+#
+# Copyright (c) 2026, pg_quorum developers
+#
+# IDENTIFICATION
+#   t/030_snapshot.pl
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use QuorumCluster;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $cluster = QuorumCluster->new('snapshot', conf => "pg_quorum.catchup_entries = 100\nmax_wal_size = '1GB'")->start;
+
+# Many writes, so that the log forgets what a stopped member would need.
+sub write_much
+{
+	my ($tag, $keys, $size) = @_;
+	my $leader = $cluster->leader;
+	$cluster->sql($leader, "
+		DO \$\$ BEGIN
+		  FOR i IN 1..$keys BY 20 LOOP
+		    PERFORM quorum.txn('{}'::quorum.compare[],
+		      (SELECT array_agg(quorum.op_put('fill/' || k, repeat('$tag', $size)))
+		         FROM generate_series(i, i + 19) k), '{}'::quorum.op[]);
+		  END LOOP;
+		END \$\$");
+	return;
+}
+
+sub log_bounds { return split(/\|/, $cluster->sql($_[0], 'SELECT min(index), max(index) FROM quorum.raft_log')) }
+
+# The shape of a snapshot: entries the member never had are not in its log.
+my ($away) = $cluster->followers;
+my (undef, $last) = log_bounds($away);
+my $load;
+$cluster->under_load(
+	'away too long',
+	sub {
+		$cluster->node($away)->stop('fast');
+		write_much('a', 8000, 100);
+		$cluster->sql($cluster->leader, "SELECT quorum.delete('fill/1', range_end => 'fill/2')");
+		my ($first) = log_bounds($cluster->leader);
+		cmp_ok($first, '>', $last + 1, 'the log has forgotten what the member needs');
+		$cluster->start_member($away);
+		is($cluster->differences, '', 'the member is brought up while writes go on');
+	});
+my ($first) = log_bounds($away);
+cmp_ok($first, '>', $last + 1, 'by a snapshot');
+
+# Killed in the middle, on either side.
+write_much('b', 20000, 1000);
+for my $side ('receiver', 'sender')
+{
+	$cluster->under_load(
+		"$side killed during a snapshot",
+		sub {
+			($away) = $cluster->followers;
+			$cluster->node($away)->stop('fast');
+			write_much('c', 4000, 10);
+			$cluster->start_member($away);
+			my $sender = $cluster->leader;
+			my $seen = $cluster->wait_until(
+				'a snapshot in transit',
+				sub {
+					my $state = $cluster->try_sql($sender, "SELECT state FROM quorum.members WHERE name = 'n$away'");
+					return defined $state && $state eq 'snapshot';
+				},
+				10);
+			note($seen ? 'killed in transit' : 'the snapshot was too quick to be seen');
+			my $victim = $side eq 'receiver' ? $away : $sender;
+			$cluster->kill_postmaster($victim);
+			sleep(0.5);
+			$cluster->start_member($victim);
+			is($cluster->differences, '', 'all members become equal');
+		});
+}
+
+# Compaction travels, too.
+$cluster->sql($cluster->leader, 'SELECT quorum.compact(quorum.revision())');
+is($cluster->differences, '', 'equal after compaction');
+($away) = $cluster->followers;
+$cluster->node($away)->stop('fast');
+write_much('d', 4000, 10);
+$cluster->sql($cluster->leader, 'SELECT quorum.compact(quorum.revision() - 1)');
+$cluster->start_member($away);
+is($cluster->differences, '', 'equal after a snapshot of a compacted store');
+is($cluster->findings, '', 'all pages are sound');
+
+$cluster->stop;
+done_testing();
