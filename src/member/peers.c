@@ -39,6 +39,11 @@
 #define MAX_BYTES_IN_FLIGHT		((uint64) 64 * 1024 * 1024)
 #define ANSWER_TIMEOUT_MS		10000
 
+/* Answers are looked for when so many are due, or this long after the last look:
+ * each look is a system call, and they say nothing that is urgent. */
+#define READ_EVERY_CALLS		64
+#define READ_EVERY_MS			20
+
 typedef enum LinkState
 {
 	LINK_DOWN,
@@ -59,6 +64,7 @@ struct Link
 	bool		wanted;			/* LINK_STATE is opened on demand */
 	bool		blocked;		/* output waits for the socket */
 	int			in_flight;		/* calls without an answer */
+	TimestampTz read_at;		/* when answers were last looked for */
 	uint64		bytes_in_flight;	/* estimate, reset when all are answered */
 	char	   *last_error;		/* to log each failure once */
 
@@ -380,8 +386,11 @@ link_poll(Link *link, TimestampTz now)
 				}
 				link->blocked = rc == 1;
 			}
-			if (link->in_flight > 0)
+			if (link->in_flight > 0 &&
+				(link->in_flight >= READ_EVERY_CALLS || link->kind == LINK_STATE ||
+				 TimestampDifferenceExceeds(link->read_at, now, READ_EVERY_MS)))
 			{
+				link->read_at = now;
 				link_read(link);
 				if (link->state == LINK_READY && link->in_flight > 0 &&
 					TimestampDifferenceExceeds(link->since, now, ANSWER_TIMEOUT_MS))
