@@ -1228,7 +1228,256 @@ COMMENT ON COLUMN quorum.keys.value_bytes IS 'the value';
 /* ----------------------------------------------------------------
  *	Watches
  * ----------------------------------------------------------------
+ *
+ * The two tables are the notifier's and nobody else's: the functions act on them
+ * as their owner.
  */
+
+CREATE TABLE quorum.named_watch (
+	channel name PRIMARY KEY,
+	key bytea NOT NULL,
+	range_end bytea NOT NULL,
+	puts boolean NOT NULL,
+	deletes boolean NOT NULL,
+	payload text NOT NULL,
+	prev_value boolean NOT NULL,
+	start_revision bigint NOT NULL,
+	created_by name NOT NULL,
+	ended_revision bigint
+);
+COMMENT ON TABLE quorum.named_watch IS 'named watches; see the view quorum.watches, and quorum.create_watch() and quorum.drop_watch()';
+COMMENT ON COLUMN quorum.named_watch.channel IS 'channel it notifies';
+COMMENT ON COLUMN quorum.named_watch.key IS 'first key';
+COMMENT ON COLUMN quorum.named_watch.range_end IS 'end of the range; empty for the key alone, one zero byte for no end';
+COMMENT ON COLUMN quorum.named_watch.puts IS 'whether it tells puts';
+COMMENT ON COLUMN quorum.named_watch.deletes IS 'whether it tells deletions';
+COMMENT ON COLUMN quorum.named_watch.payload IS 'event or revision';
+COMMENT ON COLUMN quorum.named_watch.prev_value IS 'whether events have the previous value';
+COMMENT ON COLUMN quorum.named_watch.start_revision IS 'revision after which its events begin';
+COMMENT ON COLUMN quorum.named_watch.created_by IS 'role that created it';
+COMMENT ON COLUMN quorum.named_watch.ended_revision IS 'revision whose compaction took events it had not told, and ended it';
+
+CREATE TABLE quorum.watch_progress (
+	told_revision bigint NOT NULL
+);
+COMMENT ON TABLE quorum.watch_progress IS 'how far named watches have been told';
+COMMENT ON COLUMN quorum.watch_progress.told_revision IS 'every named watch has been told up to this revision at least';
+INSERT INTO quorum.watch_progress VALUES (0);
+
+CREATE FUNCTION quorum.watch(
+	key text,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	start_revision bigint DEFAULT 0,
+	events text DEFAULT NULL,
+	prev_value boolean DEFAULT false,
+	OUT channel text,
+	OUT revision bigint
+)
+RETURNS record
+AS 'MODULE_PATHNAME', 'quorum_watch'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.watch(text, text, boolean, bigint, text, boolean)
+IS 'watches keys for this session: listens to a channel, and returns it with the revision after which events come';
+
+CREATE FUNCTION quorum.watch(
+	key bytea,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	start_revision bigint DEFAULT 0,
+	events text DEFAULT NULL,
+	prev_value boolean DEFAULT false,
+	OUT channel text,
+	OUT revision bigint
+)
+RETURNS record
+AS 'MODULE_PATHNAME', 'quorum_watch'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.watch(bytea, bytea, boolean, bigint, text, boolean)
+IS 'watches keys for this session: listens to a channel, and returns it with the revision after which events come';
+
+CREATE FUNCTION quorum.unwatch(
+	channel text
+)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_unwatch'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION quorum.unwatch(text)
+IS 'ends a watch of this session';
+
+CREATE FUNCTION quorum.create_watch(
+	channel name,
+	key text,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	events text DEFAULT NULL,
+	payload text DEFAULT 'event',
+	prev_value boolean DEFAULT false
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_create_watch'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.create_watch(name, text, text, boolean, text, text, boolean)
+IS 'creates a watch that outlives sessions and tells every listener of its channel; returns the revision after which events come';
+
+CREATE FUNCTION quorum.create_watch(
+	channel name,
+	key bytea,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	events text DEFAULT NULL,
+	payload text DEFAULT 'event',
+	prev_value boolean DEFAULT false
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_create_watch'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.create_watch(name, bytea, bytea, boolean, text, text, boolean)
+IS 'creates a watch that outlives sessions and tells every listener of its channel; returns the revision after which events come';
+
+CREATE FUNCTION quorum.drop_watch(
+	channel name
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_drop_watch'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION quorum.drop_watch(name)
+IS 'drops a named watch';
+
+CREATE FUNCTION quorum.changes(
+	since bigint,
+	key text,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	max_rows bigint DEFAULT 0
+)
+RETURNS SETOF quorum.event
+AS 'MODULE_PATHNAME', 'quorum_changes_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 1000;
+COMMENT ON FUNCTION quorum.changes(bigint, text, text, boolean, bigint)
+IS 'what happened to keys after a revision, oldest first';
+
+CREATE FUNCTION quorum.changes(
+	since bigint,
+	key bytea,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	max_rows bigint DEFAULT 0
+)
+RETURNS SETOF quorum.event_bytes
+AS 'MODULE_PATHNAME', 'quorum_changes_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 1000;
+COMMENT ON FUNCTION quorum.changes(bigint, bytea, bytea, boolean, bigint)
+IS 'what happened to keys after a revision, oldest first';
+
+CREATE FUNCTION quorum.wait(
+	key text,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	since bigint DEFAULT NULL,
+	timeout interval DEFAULT '30s',
+	max_rows bigint DEFAULT 0
+)
+RETURNS SETOF quorum.event
+AS 'MODULE_PATHNAME', 'quorum_wait_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 10;
+COMMENT ON FUNCTION quorum.wait(text, text, boolean, bigint, interval, bigint)
+IS 'what happened to keys after a revision, waiting for it up to a timeout';
+
+CREATE FUNCTION quorum.wait(
+	key bytea,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	since bigint DEFAULT NULL,
+	timeout interval DEFAULT '30s',
+	max_rows bigint DEFAULT 0
+)
+RETURNS SETOF quorum.event_bytes
+AS 'MODULE_PATHNAME', 'quorum_wait_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 10;
+COMMENT ON FUNCTION quorum.wait(bytea, bytea, boolean, bigint, interval, bigint)
+IS 'what happened to keys after a revision, waiting for it up to a timeout';
+
+CREATE PROCEDURE quorum.watch_stream(
+	key text,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	start_revision bigint DEFAULT 0,
+	events text DEFAULT NULL,
+	prev_value boolean DEFAULT false,
+	channel text DEFAULT 'quorum'
+)
+AS 'MODULE_PATHNAME', 'quorum_watch_stream'
+LANGUAGE C;
+COMMENT ON PROCEDURE quorum.watch_stream(text, text, boolean, bigint, text, boolean, text)
+IS 'sends what happens to keys to this client as notifications, until cancelled';
+
+CREATE PROCEDURE quorum.watch_stream(
+	key bytea,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false,
+	start_revision bigint DEFAULT 0,
+	events text DEFAULT NULL,
+	prev_value boolean DEFAULT false,
+	channel text DEFAULT 'quorum'
+)
+AS 'MODULE_PATHNAME', 'quorum_watch_stream'
+LANGUAGE C;
+COMMENT ON PROCEDURE quorum.watch_stream(bytea, bytea, boolean, bigint, text, boolean, text)
+IS 'sends what happens to keys to this client as notifications, until cancelled';
+
+CREATE FUNCTION quorum.scan_watches(
+	OUT channel text,
+	OUT named boolean,
+	OUT pid integer,
+	OUT role oid,
+	OUT key bytea,
+	OUT range_end bytea,
+	OUT events text,
+	OUT prev_value boolean,
+	OUT payload text,
+	OUT told_revision bigint,
+	OUT state text,
+	OUT id bigint
+)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'quorum_scan_watches'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100 ROWS 100;
+COMMENT ON FUNCTION quorum.scan_watches()
+IS 'the watches of this server';
+
+CREATE VIEW quorum.watches AS
+SELECT
+	w.channel,
+	w.named,
+	w.pid,
+	r.rolname AS role,
+	quorum.as_text(w.key) AS key,
+	quorum.as_text(w.range_end) AS range_end,
+	w.events,
+	w.prev_value,
+	w.payload,
+	w.told_revision,
+	w.state,
+	w.key AS key_bytes,
+	w.range_end AS range_end_bytes
+FROM quorum.scan_watches() AS w
+	LEFT JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) w.role
+ORDER BY w.id;
+COMMENT ON VIEW quorum.watches IS 'the watches of this server';
+COMMENT ON COLUMN quorum.watches.channel IS 'channel it notifies; of another role''s session null';
+COMMENT ON COLUMN quorum.watches.named IS 'whether it was made by quorum.create_watch()';
+COMMENT ON COLUMN quorum.watches.pid IS 'process of the session it belongs to; null if it is named';
+COMMENT ON COLUMN quorum.watches.role IS 'role that made it';
+COMMENT ON COLUMN quorum.watches.key IS 'the key, or the first of a range; null where it is not text';
+COMMENT ON COLUMN quorum.watches.range_end IS 'end of the range; null for a single key, or where it is not text';
+COMMENT ON COLUMN quorum.watches.events IS 'PUT or DELETE; null for both';
+COMMENT ON COLUMN quorum.watches.prev_value IS 'whether events have the previous value';
+COMMENT ON COLUMN quorum.watches.payload IS 'event or revision';
+COMMENT ON COLUMN quorum.watches.told_revision IS 'revision up to which it has been told everything';
+COMMENT ON COLUMN quorum.watches.state IS 'pending (its transaction is open), catching up, active, or compacted (it has ended)';
+COMMENT ON COLUMN quorum.watches.key_bytes IS 'the key, or the first of a range';
+COMMENT ON COLUMN quorum.watches.range_end_bytes IS 'end of the range; one zero byte: no end; null for a single key';
 
 /* end of watches */
 
@@ -1253,7 +1502,7 @@ GRANT USAGE ON TYPE quorum.kv, quorum.kv_bytes, quorum.event, quorum.event_bytes
 	quorum.compare, quorum.op TO quorum_reader, quorum_writer, quorum_admin;
 
 GRANT SELECT ON quorum.keys, quorum.mvcc TO quorum_reader, quorum_writer, quorum_admin;
-GRANT SELECT ON quorum.status, quorum.members
+GRANT SELECT ON quorum.status, quorum.members, quorum.watches
 	TO quorum_reader, quorum_writer, quorum_admin, pg_monitor;
 GRANT SELECT ON quorum.raft_log TO quorum_admin;
 
@@ -1269,7 +1518,7 @@ DECLARE
 		['op_out', 'quorum_reader, quorum_writer, quorum_admin'],
 		['op_recv', 'quorum_reader, quorum_writer, quorum_admin'],
 		['op_send', 'quorum_reader, quorum_writer, quorum_admin'],
-		['as_text', 'quorum_reader, quorum_writer, quorum_admin'],
+		['as_text', 'quorum_reader, quorum_writer, quorum_admin, pg_monitor'],
 		['as_jsonb', 'quorum_reader, quorum_writer, quorum_admin'],
 		['get', 'quorum_reader, quorum_writer, quorum_admin'],
 		['get_kv', 'quorum_reader, quorum_writer, quorum_admin'],
@@ -1282,6 +1531,14 @@ DECLARE
 		['read_barrier', 'quorum_reader, quorum_writer, quorum_admin'],
 		['get_status', 'quorum_reader, quorum_writer, quorum_admin, pg_monitor'],
 		['get_members', 'quorum_reader, quorum_writer, quorum_admin, pg_monitor'],
+		['watch', 'quorum_reader, quorum_writer, quorum_admin'],
+		['unwatch', 'quorum_reader, quorum_writer, quorum_admin'],
+		['changes', 'quorum_reader, quorum_writer, quorum_admin'],
+		['wait', 'quorum_reader, quorum_writer, quorum_admin'],
+		['watch_stream', 'quorum_reader, quorum_writer, quorum_admin'],
+		['scan_watches', 'quorum_reader, quorum_writer, quorum_admin, pg_monitor'],
+		['create_watch', 'quorum_admin'],
+		['drop_watch', 'quorum_admin'],
 		['put', 'quorum_writer, quorum_admin'],
 		['swap', 'quorum_writer, quorum_admin'],
 		['put_if_absent', 'quorum_writer, quorum_admin'],

@@ -22,6 +22,7 @@ char	   *setting_member_name;
 char	   *setting_initial_cluster;
 char	   *setting_initial_cluster_token;
 int			setting_queue_size;
+int			setting_max_watches;
 int			setting_heartbeat_interval;
 int			setting_election_timeout;
 int			setting_catchup_entries;
@@ -126,6 +127,10 @@ settings_define(void)
 							"Sets the shared memory for messages from other members.",
 							NULL, &setting_queue_size, 16 * 1024, 4 * 1024, 1024 * 1024,
 							PGC_POSTMASTER, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_quorum.max_watches",
+							"Sets the number of watches that can be registered at a time.",
+							NULL, &setting_max_watches, 1024, 16, 262144,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_quorum.heartbeat_interval",
 							"Sets the time between heartbeats of a leader.",
 							NULL, &setting_heartbeat_interval, 100, 5, 10000,

@@ -19,6 +19,7 @@ extern char *setting_member_name;
 extern char *setting_initial_cluster;
 extern char *setting_initial_cluster_token;
 extern int	setting_queue_size;	/* KB, for messages from other members */
+extern int	setting_max_watches;
 
 /* reload */
 extern int	setting_heartbeat_interval; /* ms */

@@ -455,10 +455,14 @@ member_published_revision(void)
 }
 
 /*
- * member_wait_revision() -- see member.h.
+ * member_wait_revision_or() -- see member.h.
+ *
+ * This is ConditionVariableTimedSleep() with a look at every setting of the latch:
+ * the condition variable is joined again before each look, so that no change
+ * between the look and the wait is missed.
  */
 int64
-member_wait_revision(int64 after, int timeout_ms)
+member_wait_revision_or(int64 after, int timeout_ms, bool (*stop) (void))
 {
 	TimestampTz deadline;
 	int64		revision = member_published_revision();
@@ -468,13 +472,13 @@ member_wait_revision(int64 after, int timeout_ms)
 
 	deadline = timeout_ms < 0 ? DT_NOEND :
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
-	ConditionVariablePrepareToSleep(&member_shared->revision_advanced);
 	for (;;)
 	{
 		long		wait = 1000;	/* interrupts are looked at once a second at least */
 
+		ConditionVariablePrepareToSleep(&member_shared->revision_advanced);
 		revision = member_published_revision();
-		if (revision > after)
+		if (revision > after || (stop != NULL && stop()))
 			break;
 		if (timeout_ms >= 0)
 		{
@@ -484,11 +488,19 @@ member_wait_revision(int64 after, int timeout_ms)
 				break;
 			wait = Min(wait, left);
 		}
-		(void) ConditionVariableTimedSleep(&member_shared->revision_advanced, wait,
-										   PG_WAIT_EXTENSION);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 wait, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
 	}
 	ConditionVariableCancelSleep();
 	return revision;
+}
+
+int64
+member_wait_revision(int64 after, int timeout_ms)
+{
+	return member_wait_revision_or(after, timeout_ms, NULL);
 }
 
 void

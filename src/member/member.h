@@ -103,6 +103,10 @@ extern void member_read_barrier(int timeout_ms);
  * events (interrupts apart) do not end the wait.  Holds no snapshot of its own.
  */
 extern int64 member_wait_revision(int64 after, int timeout_ms);
+
+/* The same, but ends also as soon as stop() is true, which is asked whenever the
+ * latch of this process has been set */
+extern int64 member_wait_revision_or(int64 after, int timeout_ms, bool (*stop) (void));
 extern int64 member_published_revision(void);
 
 /* quorum.raft_step: take one batch of peer messages (packed Quorum__PeerBatch) into
