@@ -128,7 +128,7 @@ raft_in_lease(const struct raft *r)
 {
 	if (!r->cfg.check_quorum)
 		return false;
-	if (r->cfg.lease_reads && r->now < r->cfg.election_tick)
+	if (r->cfg.lease_reads && r->now < r->cfg.election_tick && !r->cfg.scripted)
 		return true;
 	return r->leader != 0 && r->election_elapsed < r->cfg.election_tick;
 }

@@ -40,7 +40,8 @@ choose(const struct raft *r, struct raft_snap *snap)
 {
 	if (!r->cfg.snapshot_at_applied)
 	{
-		if (!r->has_snapshot || r->snapshot.index < r->trail.base)
+		if (!r->has_snapshot ||
+			(r->snapshot.index < r->trail.base && !r->cfg.scripted))
 			return false;
 		*snap = r->snapshot;
 		return true;
