@@ -29,4 +29,16 @@
 #define pgq_create_wait_event_set(n)	CreateWaitEventSet(TopMemoryContext, (n))
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#include "storage/relfilelocator.h"
+typedef RelFileLocator PgqRelNode;
+#define PgqRelationNode(rel)	((rel)->rd_locator)
+#define PgqRelNodeEquals(a, b)	RelFileLocatorEquals(a, b)
+#else
+#include "storage/relfilenode.h"
+typedef RelFileNode PgqRelNode;
+#define PgqRelationNode(rel)	((rel)->rd_node)
+#define PgqRelNodeEquals(a, b)	RelFileNodeEquals(a, b)
+#endif
+
 #endif							/* PGQ_COMPAT_H */

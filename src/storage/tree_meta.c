@@ -1,0 +1,369 @@
+/*-------------------------------------------------------------------------
+ *
+ * tree_meta.c
+ *	  The B+tree's meta page: roots, free pages, the host's state.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/storage/tree_meta.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/smgr.h"
+#include "utils/rel.h"
+
+#include "tree_int.h"
+#include "../compat.h"
+
+StaticAssertDecl(sizeof(TreeMeta) <= TREE_PAGE_ROOM, "the meta page is too small");
+StaticAssertDecl(sizeof(TreeOpaque) == TREE_OPAQUE_SIZE, "the page id is not last");
+
+void
+tree_corrupted(Relation rel, BlockNumber block, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("relation \"%s\" is corrupted", RelationGetRelationName(rel)),
+			 errdetail("Block %u: %s.", block, what)));
+}
+
+static void
+check_meta(Relation rel, Page page)
+{
+	TreeMeta   *meta = tree_meta(page);
+
+	if (PageIsNew(page))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("relation \"%s\" has not been initialized",
+						RelationGetRelationName(rel))));
+	if (PageGetSpecialSize(page) != TREE_OPAQUE_SIZE ||
+		tree_opaque(page)->page_id != TREE_PAGE_ID ||
+		meta->magic != TREE_MAGIC)
+		tree_corrupted(rel, TREE_META_BLOCK, "this is not the meta page of a tree");
+	if (meta->version != TREE_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("relation \"%s\" has format version %u, but this library knows version %u",
+						RelationGetRelationName(rel), meta->version, TREE_VERSION),
+				 errhint("Install the version of the library that wrote it, or a later one.")));
+}
+
+/*
+ * Read and verify the meta page.  lock is the lock to take, or
+ * BUFFER_LOCK_UNLOCK for none (the writer needs none, nobody else changes the
+ * page).
+ */
+Buffer
+tree_read_meta_page(Relation rel, int lock)
+{
+	Buffer		buffer;
+
+	if (RelationGetNumberOfBlocks(rel) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("relation \"%s\" has not been initialized",
+						RelationGetRelationName(rel))));
+	buffer = ReadBuffer(rel, TREE_META_BLOCK);
+	if (lock != BUFFER_LOCK_UNLOCK)
+		LockBuffer(buffer, lock);
+	check_meta(rel, BufferGetPage(buffer));
+	return buffer;
+}
+
+/* ----------------------------------------------------------------
+ *		The writer
+ * ----------------------------------------------------------------
+ */
+
+void
+tree_writer_begin(TreeWriter *w, Relation rel, TreeId tree)
+{
+	w->rel = rel;
+	w->tree = tree;
+	w->meta_buffer = tree_read_meta_page(rel, BUFFER_LOCK_UNLOCK);
+	w->file_blocks = 0;
+	w->lsn = InvalidXLogRecPtr;
+	w->have_chain = false;
+}
+
+void
+tree_writer_end(TreeWriter *w)
+{
+	ReleaseBuffer(w->meta_buffer);
+}
+
+/* The meta page as it is; only the writer may look without a lock */
+TreeMeta *
+tree_writer_meta(TreeWriter *w)
+{
+	return tree_meta(BufferGetPage(w->meta_buffer));
+}
+
+/* The meta page as it will be */
+TreeMeta *
+tree_change_meta(TreeWriter *w, PageLog *log)
+{
+	return tree_meta(pagelog_change(log, w->meta_buffer));
+}
+
+void
+tree_set_host_meta(TreeMeta *meta, const void *host, uint32 len)
+{
+	if (len > TREE_MAX_META_BYTES)
+		elog(ERROR, "host meta of %u bytes is too long", len);
+	memcpy(meta->host, host, len);
+	meta->host_len = len;
+}
+
+/*
+ * Take a page for use and initialize it, as part of a record.  incarnation is
+ * that of the new page, or 0 for a new one.
+ */
+PageRef
+tree_allocate(TreeWriter *w, PageLog *log, uint16 flags, uint16 level,
+			  uint64 incarnation, Page *page)
+{
+	TreeMeta   *meta = tree_change_meta(w, log);
+	PageRef		ref;
+
+	if (meta->free_head != InvalidBlockNumber)
+	{
+		Buffer		buffer = ReadBuffer(w->rel, meta->free_head);
+		Page		old = BufferGetPage(buffer);
+
+		ref.block = meta->free_head;
+		if (PageIsNew(old) || tree_opaque(old)->page_id != TREE_PAGE_ID ||
+			!(tree_opaque(old)->flags & (TREE_PAGE_FREE | TREE_PAGE_OVERFLOW)))
+			tree_corrupted(w->rel, ref.block, "a page on the free list is not free");
+		meta->free_head = tree_opaque(old)->right;
+		meta->free_count--;
+		ReleaseBuffer(buffer);
+	}
+	else
+	{
+		ref.block = meta->end;
+		if (ref.block >= w->file_blocks)
+			w->file_blocks = RelationGetNumberOfBlocks(w->rel);
+		if (ref.block >= w->file_blocks)
+			w->file_blocks = pagelog_extend(w->rel, ref.block + 1);
+		meta->end++;
+	}
+	ref.incarnation = incarnation != 0 ? incarnation : ++meta->last_incarnation;
+	*page = pagelog_new_page(log, w->rel, ref.block, TREE_OPAQUE_SIZE);
+	tree_page_init(*page, flags, level, ref.incarnation);
+	return ref;
+}
+
+static void
+free_buffer(TreeMeta *meta, PageLog *log, Buffer buffer, BlockNumber head, uint32 pages)
+{
+	uint64		incarnation = tree_opaque(BufferGetPage(buffer))->incarnation;
+	Page		page = pagelog_overwrite(log, buffer, TREE_OPAQUE_SIZE);
+
+	tree_page_init(page, TREE_PAGE_FREE, 0, incarnation);
+	tree_opaque(page)->right = meta->free_head;
+	meta->free_head = head;
+	meta->free_count += pages;
+}
+
+/* Put a page on the free list, as part of a record; the caller keeps the pin */
+void
+tree_free_page(TreeWriter *w, PageLog *log, Buffer buffer)
+{
+	free_buffer(tree_change_meta(w, log), log, buffer, BufferGetBlockNumber(buffer), 1);
+}
+
+/*
+ * Put an overflow chain on the free list, as part of a record.  The chain is
+ * linked as the free list is, so that only its last page has to be touched; a
+ * reader who is still on the others finds what was there, until they are used
+ * anew.
+ */
+void
+tree_free_chain(TreeWriter *w, PageLog *log, const OverflowRef *chain)
+{
+	TreeMeta   *meta = tree_change_meta(w, log);
+	Buffer		tail = ReadBuffer(w->rel, chain->tail);
+	PageRef		ref;
+
+	ref.block = chain->tail;
+	ref.incarnation = incarnation_get(chain->incarnation);
+	if (!tree_page_is(w->rel, BufferGetPage(tail), ref) ||
+		!(tree_opaque(BufferGetPage(tail))->flags & TREE_PAGE_OVERFLOW))
+		tree_corrupted(w->rel, ref.block, "the last page of a long value is not where it should be");
+	free_buffer(meta, log, tail, chain->head, tree_chain_pages(chain->size));
+	ReleaseBuffer(tail);
+}
+
+/* Pages of an overflow chain that holds size bytes */
+uint32
+tree_chain_pages(uint32 size)
+{
+	return (size + TREE_OVERFLOW_ROOM - 1) / TREE_OVERFLOW_ROOM;
+}
+
+/* Make a tree garbage, as part of a record; the caller has seen to a free place */
+void
+tree_add_garbage(TreeWriter *w, TreeMeta *meta, TreeRoot *root)
+{
+	TreeGarbage *garbage = &meta->garbage[meta->garbage_count];
+
+	if (meta->garbage_count >= TREE_MAX_GARBAGE)
+		elog(ERROR, "too many trees to be collected in relation \"%s\"",
+			 RelationGetRelationName(w->rel));
+	garbage->next = root->block;
+	garbage->below = InvalidBlockNumber;
+	meta->garbage_count++;
+	root->block = InvalidBlockNumber;
+}
+
+static void
+make_root(TreeWriter *w, PageLog *log, TreeId tree)
+{
+	TreeMeta   *meta = tree_change_meta(w, log);
+	TreeRoot   *root = &meta->roots[tree];
+	Page		page;
+	PageRef		ref;
+
+	ref = tree_allocate(w, log, TREE_PAGE_NODE, 0, 0, &page);
+	root->block = ref.block;
+	root->incarnation = ref.incarnation;
+	root->identity = ref.incarnation;
+	root->level = 0;
+}
+
+/* Make the writer's tree, if there is none: TREE_INCOMING comes about so */
+void
+tree_ensure_root(TreeWriter *w)
+{
+	PageLog		log;
+
+	if (tree_writer_meta(w)->roots[w->tree].block != InvalidBlockNumber)
+		return;
+	pagelog_begin(&log, w->rel);
+	make_root(w, &log, w->tree);
+	w->lsn = pagelog_finish(&log);
+}
+
+/* ----------------------------------------------------------------
+ *		The interface
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * writer: make an empty tree with the given host meta in a new relation file.
+ */
+void
+tree_format(Relation rel, const void *host, uint32 host_len)
+{
+	TreeWriter	w;
+	PageLog		log;
+	Page		page;
+	TreeMeta   *meta;
+
+	if (tree_is_formatted(rel))
+		elog(ERROR, "relation \"%s\" is initialized already",
+			 RelationGetRelationName(rel));
+
+	w.rel = rel;
+	w.tree = TREE_MAIN;
+	w.lsn = InvalidXLogRecPtr;
+	w.have_chain = false;
+	w.file_blocks = pagelog_extend(rel, TREE_FIRST_BLOCK + 1);
+	w.meta_buffer = ReadBuffer(rel, TREE_META_BLOCK);
+
+	pagelog_begin(&log, rel);
+	page = pagelog_overwrite(&log, w.meta_buffer, TREE_OPAQUE_SIZE);
+	tree_page_init(page, TREE_PAGE_META, 0, 0);
+	((PageHeader) page)->pd_lower = TREE_PAGE_START + sizeof(TreeMeta);
+	meta = tree_meta(page);
+	memset(meta, 0, sizeof(TreeMeta));
+	meta->magic = TREE_MAGIC;
+	meta->version = TREE_VERSION;
+	meta->end = TREE_FIRST_BLOCK;
+	meta->free_head = InvalidBlockNumber;
+	meta->pending_head = InvalidBlockNumber;
+	meta->pending_tail = InvalidBlockNumber;
+	for (int i = 0; i < TREE_COUNT; i++)
+		meta->roots[i].block = InvalidBlockNumber;
+	tree_set_host_meta(meta, host, host_len);
+	make_root(&w, &log, TREE_MAIN);
+	pagelog_finish(&log);
+	ReleaseBuffer(w.meta_buffer);
+}
+
+/*
+ * reader: has the relation been formatted?  Pages of zeroes have not: a crash
+ * may have left the file extended.
+ */
+bool
+tree_is_formatted(Relation rel)
+{
+	Buffer		buffer;
+	bool		result;
+
+	if (RelationGetNumberOfBlocks(rel) == 0)
+		return false;
+	buffer = ReadBuffer(rel, TREE_META_BLOCK);
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	result = !PageIsNew(BufferGetPage(buffer));
+	if (result)
+		check_meta(rel, BufferGetPage(buffer));
+	UnlockReleaseBuffer(buffer);
+	return result;
+}
+
+/* reader: copy the host's meta and return its length */
+uint32
+tree_read_meta(Relation rel, void *host, uint32 max)
+{
+	Buffer		buffer = tree_read_meta_page(rel, BUFFER_LOCK_SHARE);
+	TreeMeta   *meta = tree_meta(BufferGetPage(buffer));
+	uint32		len = meta->host_len;
+
+	memcpy(host, meta->host, Min(len, max));
+	UnlockReleaseBuffer(buffer);
+	return len;
+}
+
+/* reader: sizes, from the meta page and the file */
+void
+tree_stat(Relation rel, TreeStat *stat)
+{
+	Buffer		buffer = tree_read_meta_page(rel, BUFFER_LOCK_SHARE);
+	TreeMeta   *meta = tree_meta(BufferGetPage(buffer));
+
+	stat->free_pages = meta->free_count;
+	stat->garbage_pages = meta->garbage_count > 0 ? 1 : 0;
+	stat->height = (int) meta->roots[TREE_MAIN].level + 1;
+	UnlockReleaseBuffer(buffer);
+	stat->pages = RelationGetNumberOfBlocks(rel);
+}
+
+/* writer: throw away TREE_INCOMING, if there is one */
+void
+tree_discard_incoming(Relation rel)
+{
+	TreeWriter	w;
+	PageLog		log;
+	TreeMeta   *meta;
+
+	tree_writer_begin(&w, rel, TREE_INCOMING);
+	tree_chain_drop_pending(&w);
+	if (tree_writer_meta(&w)->roots[TREE_INCOMING].block != InvalidBlockNumber)
+	{
+		while (tree_writer_meta(&w)->garbage_count >= TREE_MAX_GARBAGE)
+			tree_collect(&w, 1000);
+		pagelog_begin(&log, rel);
+		meta = tree_change_meta(&w, &log);
+		tree_add_garbage(&w, meta, &meta->roots[TREE_INCOMING]);
+		pagelog_finish(&log);
+	}
+	tree_writer_end(&w);
+}
