@@ -41,4 +41,23 @@ typedef RelFileNode PgqRelNode;
 #define PgqRelNodeEquals(a, b)	RelFileNodeEquals(a, b)
 #endif
 
+/* Relation files and table access methods */
+#if PG_VERSION_NUM >= 160000
+#define PGQ_SET_NEW_FILE		relation_set_new_filelocator
+typedef enum TU_UpdateIndexes PgqUpdateIndexes;
+#else
+#define PGQ_SET_NEW_FILE		relation_set_new_filenode
+typedef bool PgqUpdateIndexes;
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#define PgqSmgrOpen(node)		smgropen((node), INVALID_PROC_NUMBER)
+#define PgqSmgrRelease(smgr)	((void) (smgr))
+#define PgqLockHeldByMe(tag, mode)	LockHeldByMe((tag), (mode), false)
+#else
+#define PgqSmgrOpen(node)		smgropen((node), InvalidBackendId)
+#define PgqSmgrRelease(smgr)	smgrclose(smgr)
+#define PgqLockHeldByMe(tag, mode)	LockHeldByMe((tag), (mode))
+#endif
+
 #endif							/* PGQ_COMPAT_H */

@@ -143,6 +143,9 @@ extern bool tree_collect_garbage(Relation rel, int max_pages);
 /* reader: sizes, from the meta page and the file */
 extern void tree_stat(Relation rel, TreeStat *stat);
 
+/* The key with the least value, at or below all others */
+extern const TreeKey TreeKeyMinimum;
+
 /* compare two keys: <0, 0, >0 */
 extern int	tree_key_compare(const TreeKey *a, const TreeKey *b);
 

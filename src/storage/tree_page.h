@@ -265,9 +265,6 @@ tree_is_sparse(Page page)
 	return tree_used_space(page) < TREE_PAGE_ROOM / 3;
 }
 
-/* The key with the least value, below all others */
-extern const TreeKey TreeKeyMinimum;
-
 extern int	tree_compare(const TreeKey *key, const TreeTuple *tuple);
 extern int	tree_find(Page page, const TreeKey *key, int from, bool *found);
 extern int	tree_find_child(Page page, const TreeKey *key);
