@@ -108,6 +108,21 @@ link_forget_batch(Link *link)
 }
 
 /*
+ * libpq's last message on one line; palloc'd.
+ */
+static char *
+link_message(Link *link)
+{
+	char	   *message = pchomp(PQerrorMessage(link->conn));
+	char	   *c;
+
+	for (c = message; *c; c++)
+		if (*c == '\n' || *c == '\t')
+			*c = ' ';
+	return message;
+}
+
+/*
  * Close a link.  why (may be NULL) is logged unless it is what was logged last.
  */
 static void
@@ -262,7 +277,7 @@ link_connect(Link *link)
 	link->since = GetCurrentTimestamp();
 	if (link->conn == NULL || PQstatus(link->conn) == CONNECTION_BAD)
 	{
-		link_close(link, link->conn ? pchomp(PQerrorMessage(link->conn)) : "out of memory");
+		link_close(link, link->conn ? link_message(link) : "out of memory");
 		return;
 	}
 	link->state = LINK_CONNECTING;
@@ -283,7 +298,7 @@ link_established(Link *link)
 		PQsendPrepare(link->conn, "s", "SELECT quorum.raft_step($1)", 1, &type) != 1 ||
 		PQpipelineSync(link->conn) != 1)
 	{
-		link_close(link, pchomp(PQerrorMessage(link->conn)));
+		link_close(link, link_message(link));
 		return;
 	}
 	link->state = LINK_READY;
@@ -303,7 +318,7 @@ link_read(Link *link)
 {
 	if (PQconsumeInput(link->conn) != 1)
 	{
-		link_close(link, pchomp(PQerrorMessage(link->conn)));
+		link_close(link, link_message(link));
 		return;
 	}
 	while (link->in_flight > 0 && !PQisBusy(link->conn))
@@ -369,7 +384,7 @@ link_poll(Link *link, TimestampTz now)
 			if (link->polling == PGRES_POLLING_OK)
 				link_established(link);
 			else if (link->polling == PGRES_POLLING_FAILED)
-				link_close(link, pchomp(PQerrorMessage(link->conn)));
+				link_close(link, link_message(link));
 			else if (TimestampDifferenceExceeds(link->since, now, CONNECT_TIMEOUT_MS))
 				link_close(link, "connection timed out");
 			break;
@@ -381,7 +396,7 @@ link_poll(Link *link, TimestampTz now)
 
 				if (rc < 0)
 				{
-					link_close(link, pchomp(PQerrorMessage(link->conn)));
+					link_close(link, link_message(link));
 					break;
 				}
 				link->blocked = rc == 1;
@@ -529,7 +544,7 @@ link_call_to(Link *link, uint64 to, Quorum__PeerBatch *batch)
 	if (PQsendQueryPrepared(link->conn, "s", 1, &value, &length, &format, 1) != 1 ||
 		PQpipelineSync(link->conn) != 1)
 	{
-		link_close(link, pchomp(PQerrorMessage(link->conn)));
+		link_close(link, link_message(link));
 		pfree(bytes);
 		return;
 	}
@@ -538,7 +553,7 @@ link_call_to(Link *link, uint64 to, Quorum__PeerBatch *batch)
 	link->bytes_in_flight += length;
 	rc = PQflush(link->conn);
 	if (rc < 0)
-		link_close(link, pchomp(PQerrorMessage(link->conn)));
+		link_close(link, link_message(link));
 	else
 		link->blocked = rc == 1;
 }
