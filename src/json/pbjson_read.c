@@ -25,9 +25,11 @@
 #include "utils/float.h"
 #include "utils/numeric.h"
 
+#include "store/pbmem.h"
+
 #include "base64.h"
 #include "pbjson.h"
-#include "pbwire.h"
+#include "pbjson_int.h"
 
 /* Where we are, for error messages: a list from the innermost name outward */
 typedef struct Path
@@ -335,7 +337,7 @@ read_repeated(ReadContext *context, const Path *path, ProtobufCMessage *message,
 			  const ProtobufCFieldDescriptor *field, const JsonbValue *value)
 {
 	char	   *base = (char *) message;
-	size_t		size = pbwire_element_size(field->type);
+	size_t		size = pbjson_element_size(field->type);
 	JsonbContainer *array;
 	char	   *elements;
 	uint32		n;
@@ -399,11 +401,11 @@ read_message(ReadContext *context, const Path *path,
 	JsonbValue	value;
 
 	check_stack_depth();
-	if (++context->depth > PBWIRE_MAX_DEPTH)
+	if (++context->depth > PB_MAX_DEPTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("request is nested too deeply"),
-				 errdetail("The limit is %d levels of objects.", PBWIRE_MAX_DEPTH)));
+				 errdetail("The limit is %d levels of objects.", PB_MAX_DEPTH)));
 
 	message = palloc(descriptor->sizeof_message);
 	protobuf_c_message_init(descriptor, message);

@@ -160,7 +160,7 @@ history_form(FunctionCallInfo fcinfo, SqlForm form)
 	store = sql_begin_read(false);
 	meta = store_read_meta(store);
 	if (since == 0)
-		since = Max(meta->compacted_revision, 0);
+		since = Max(meta->compacted_revision - 1, 0);
 	if (since > meta->revision || until > meta->revision)
 		error = STORE_FUTURE_REVISION;
 	else
