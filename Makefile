@@ -60,7 +60,8 @@ endif
 
 # pg_regress runs in a temporary instance that preloads the library.
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
-REGRESS_OPTS = --temp-instance=tmp_check/instance --temp-config=test/regress.conf
+REGRESS_OPTS = --temp-instance=tmp_check/instance --temp-config=test/regress.conf \
+	--encoding=UTF8
 TAP_TESTS = $(if $(wildcard t/*.pl),1)
 PG_PROVE_FLAGS = -I $(srcdir)/t/lib
 

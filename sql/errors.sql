@@ -3,13 +3,13 @@ SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS pg_quorum;
 CREATE EXTENSION pg_quorum;
 
-CREATE FUNCTION pg_temp.error_of(command text, OUT sqlstate text, OUT message text, OUT detail text, OUT hint text)
+CREATE FUNCTION pg_temp.error_of(command text, OUT state text, OUT message text, OUT detail text, OUT hint text)
 LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE command;
 	message := 'no error';
 EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS sqlstate = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
+	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
 		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
 END
 $$;
@@ -81,6 +81,7 @@ SELECT c.command, e.* FROM (VALUES
 	($$quorum.range('a', revision => 1)$$),
 	($$quorum.range('a', revision => 1000)$$),
 	($$quorum.count('a', revision => 1)$$),
+	($$quorum.history('a', since => 1)$$),
 	($$quorum.history('a', since => 2)$$),
 	($$quorum.history('a', since => 1000)$$),
 	($$quorum.history('a', until => 1000)$$),
@@ -161,7 +162,7 @@ CROSS JOIN LATERAL pg_temp.error_of('SELECT ' || c.command) AS e;
 COMMIT;
 
 -- only a quarantined member has a way out of quarantine; a batch must be one
-SELECT c.command, e.sqlstate FROM (VALUES
+SELECT c.command, e.state FROM (VALUES
 	($$quorum.rejoin()$$),
 	($$quorum.new_cluster()$$),
 	($$quorum.raft_step(NULL)$$),

@@ -7,7 +7,7 @@ RESET client_min_messages;
 SELECT quorum.revision(), quorum.compacted_revision();
 SELECT quorum.put('a', '1'), quorum.put('b', '1'), quorum.put('a', '2'), quorum.delete('a'), quorum.put('a', '3');
 SELECT revision FROM quorum.txn('{}', ARRAY[quorum.op_put('a', '4'), quorum.op_put('c', '1'), quorum.op_delete('b')]);
-SELECT quorum.put('bin'::bytea, '\xff'::bytea);
+SELECT quorum.put('zbin'::bytea, '\xff'::bytea);
 
 -- everything, in order
 SELECT * FROM quorum.history('a', 'd');
@@ -29,7 +29,7 @@ SELECT quorum.compacted_revision(), quorum.get('a', revision => 5) IS NULL AS de
 SELECT type, key, value, mod_revision, prev_value FROM quorum.history('a', 'd');
 SELECT quorum.compact(quorum.revision(), physical => true);
 SELECT quorum.compacted_revision() = quorum.revision() AS all_compacted;
-SELECT count(*) FROM quorum.history('', prefix => true);
+SELECT type, key, mod_revision FROM quorum.history(''::bytea, prefix => true);
 SELECT key, value, mod_revision, version FROM quorum.range('a', 'd');
 -- nothing else is left in the store
 SELECT key, mod_revision, sub, create_revision, version, lease, deleted, value FROM quorum.mvcc ORDER BY key, mod_revision;

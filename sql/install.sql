@@ -12,8 +12,8 @@ RESET client_min_messages;
 SELECT quorum.revision(), quorum.compacted_revision(), quorum.get('before');
 
 -- it goes nowhere else, and not into a schema of someone else
-CREATE EXTENSION pg_quorum SCHEMA public;
 DROP EXTENSION pg_quorum;
+CREATE EXTENSION pg_quorum SCHEMA public;
 CREATE SCHEMA quorum;
 CREATE EXTENSION pg_quorum;
 DROP SCHEMA quorum;

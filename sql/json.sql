@@ -45,5 +45,3 @@ SELECT '{"request_txn": []}'::quorum.op;
 SELECT '[]'::quorum.op;
 SELECT 'x'::quorum.op;
 SELECT (repeat('{"request_txn": {"success": [', 1000) || repeat(']}}', 1000))::quorum.op;
--- bytes of a type are checked too
-SELECT quorum.op_recv('');

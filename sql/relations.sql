@@ -21,7 +21,6 @@ SELECT max(l.index) = max(s.commit_index) AS all_committed FROM quorum.raft_log 
 
 -- both are read with SQL and written by functions alone
 INSERT INTO quorum.mvcc (key) VALUES ('x');
-UPDATE quorum.mvcc SET value = 'x';
 DELETE FROM quorum.raft_log;
 TRUNCATE quorum.mvcc;
 VACUUM quorum.mvcc;

@@ -39,7 +39,7 @@ FROM (VALUES
 	(4, 'value !=', quorum.if_value('n', '!=', '6')),
 	(5, 'value <', quorum.if_value('n', '<', '7')),
 	(6, 'value >', quorum.if_value('n', '>', '7')),
-	(7, 'value of bytea', quorum.if_value('n'::bytea, '=', '6')),
+	(7, 'value of bytea', quorum.if_value('n'::bytea, '=', '6'::bytea)),
 	(8, 'value of jsonb', quorum.if_value('n', '=', '6'::jsonb)),
 	(9, 'value of bytea key, jsonb', quorum.if_value('n'::bytea, '=', '6'::jsonb)),
 	(10, 'value of a missing key', quorum.if_value('missing', '<>', 'x')),
@@ -71,18 +71,19 @@ SELECT succeeded, responses FROM quorum.txn(NULL, NULL, NULL);
 -- a transaction is one revision; the operations see those before them
 SELECT quorum.revision() AS r \gset
 SELECT succeeded, revision - :r AS revisions, responses FROM quorum.txn('{}', ARRAY[
-	quorum.op_put('seen', '1'), quorum.op_range('seen'), quorum.op_delete('seen'), quorum.op_range('seen')]);
-SELECT key, value FROM quorum.get_kv('seen') WHERE key IS NOT NULL;
+	quorum.op_put('seen', '1'), quorum.op_range('seen', keys_only => true), quorum.op_put('seen/2', '2'),
+	quorum.op_range('seen', prefix => true, count_only => true)]);
+SELECT key, value, mod_revision - :r AS revisions FROM quorum.range('seen', prefix => true);
 -- one that changes nothing is none
-SELECT revision - quorum.revision() AS revisions FROM quorum.txn('{}', ARRAY[quorum.op_delete('seen')]);
+SELECT revision - quorum.revision() AS revisions FROM quorum.txn('{}', ARRAY[quorum.op_delete('unseen')]);
 
--- nested
+-- nested; all conditions are evaluated before the first operation
 SELECT succeeded, jsonb_pretty(responses) FROM quorum.txn(
 	ARRAY[quorum.if_exists('cfg')],
 	ARRAY[
 		quorum.op_put('outer', '1'),
 		quorum.op_txn(
-			ARRAY[quorum.if_absent('outer')],
+			ARRAY[quorum.if_exists('outer')],
 			ARRAY[quorum.op_put('inner', 'success')],
 			ARRAY[
 				quorum.op_put('inner', 'failure'),
