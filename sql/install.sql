@@ -30,8 +30,7 @@ SELECT p.oid::regprocedure AS routine, p.provolatile AS volatile, p.proparallel 
 	p.proisstrict AS strict, pg_get_function_result(p.oid) AS result
 FROM pg_proc p
 WHERE p.pronamespace = 'quorum'::regnamespace
-	AND p.proname NOT IN ('watch', 'unwatch', 'create_watch', 'drop_watch', 'changes', 'wait',
-		'watch_stream', 'get_watches')
+	AND p.proname !~ 'watch|^changes$|^wait$'
 ORDER BY p.proname COLLATE "C", p.oid::regprocedure::text COLLATE "C";
 
 -- nothing is SECURITY DEFINER, nothing is without a comment, nothing is PUBLIC's
@@ -65,8 +64,7 @@ FROM (VALUES ('quorum_reader'), ('quorum_writer'), ('quorum_admin'), ('quorum_pe
 	('pg_monitor')) AS r (role)
 JOIN pg_proc p ON p.pronamespace = 'quorum'::regnamespace
 	AND has_function_privilege(r.role, p.oid, 'EXECUTE')
-WHERE p.proname NOT IN ('watch', 'unwatch', 'create_watch', 'drop_watch', 'changes', 'wait',
-		'watch_stream', 'get_watches')
+WHERE p.proname !~ 'watch|^changes$|^wait$'
 GROUP BY r.role ORDER BY r.role;
 SELECT r.role, string_agg(c.relname, ' ' ORDER BY c.relname)
 FROM (VALUES ('quorum_reader'), ('quorum_writer'), ('quorum_admin'), ('quorum_peer'),

@@ -113,10 +113,40 @@ CREATE TEMP TABLE parts (c quorum.compare, o quorum.op);
 INSERT INTO parts VALUES (quorum.if_exists('cfg'), quorum.op_put('from', 'a table'));
 SELECT succeeded FROM quorum.txn((SELECT array_agg(c) FROM parts), (SELECT array_agg(o) FROM parts));
 SELECT quorum.get('from');
-\copy parts to 'parts.tmp' (format binary)
+-- in binary, and nothing else in their place
+\getenv abs_builddir PG_ABS_BUILDDIR
+\set file :abs_builddir '/results/parts.data'
+COPY parts TO :'file' (FORMAT binary);
 TRUNCATE parts;
-\copy parts from 'parts.tmp' (format binary)
+COPY parts FROM :'file' (FORMAT binary);
 SELECT * FROM parts;
+CREATE FUNCTION pg_temp.varint(n int) RETURNS bytea LANGUAGE sql AS $$
+	SELECT CASE WHEN n < 128 THEN set_byte('\x00', 0, n)
+		ELSE set_byte('\x00', 0, 128 + n % 128) || pg_temp.varint(n / 128) END
+$$;
+-- an operation in a transaction in an operation in a transaction ...
+CREATE FUNCTION pg_temp.nested(depth int) RETURNS bytea LANGUAGE plpgsql AS $$
+DECLARE
+	message bytea := '';
+BEGIN
+	FOR i IN 1..depth LOOP
+		message := '\x12'::bytea || pg_temp.varint(length(message)) || message;
+		message := '\x22'::bytea || pg_temp.varint(length(message)) || message;
+	END LOOP;
+	RETURN message;
+END
+$$;
+TRUNCATE parts;
+ALTER TABLE parts DROP COLUMN c;
+COPY (SELECT pg_temp.nested(100)) TO :'file' (FORMAT binary);
+COPY parts FROM :'file' (FORMAT binary);
+SELECT length(o::text) > 3000 AS taken FROM parts;
+COPY (SELECT pg_temp.nested(1000)) TO :'file' (FORMAT binary);
+COPY parts FROM :'file' (FORMAT binary);
+COPY (SELECT '\xffff'::bytea) TO :'file' (FORMAT binary);
+COPY parts FROM :'file' (FORMAT binary);
+COPY (SELECT '\x0a05'::bytea) TO :'file' (FORMAT binary);
+COPY parts FROM :'file' (FORMAT binary);
 
 -- etcd's JSON: base64, 64-bit integers as strings, names as in the .proto files
 SELECT quorum.txn('{
