@@ -180,6 +180,10 @@ check_leader(struct sim_world *w, struct sim_member *m,
 				 "member %d, term %d: durable votes of members 0x%x",
 				 (int) m->id, (int) st->term, mask >> 1);
 
+	/* A candidate of an old term may win when later terms have gone on. */
+	while (committed > w->swarm.founding_index &&
+		   w->oracle.facts[committed].by_term >= st->term)
+		committed--;
 	rc = raft_term_of(m->raft, committed, &term);
 	if (rc == RAFT_INVALID ||
 		(rc == RAFT_OK && term != w->oracle.facts[committed].term))
@@ -264,6 +268,14 @@ check_peer(struct sim_world *w, struct sim_member *m,
 	if ((p->life == SIM_UP ? p->seen.term : p->disk.term) > m->seen.term)
 		return;
 	term = sim_log_term(&m->log, ps->match);
+
+	/*
+	 * A new leader counts what is in its own log at once, flushed or not.
+	 * That is harmless: it commits by counting entries of its term only, and
+	 * those come later.
+	 */
+	if (ps->id == m->id && term < m->seen.term)
+		return;
 	if (ps->match > p->disk.log.last ||
 		(ps->match > p->disk.log.base && term != 0 &&
 		 sim_log_term(&p->disk.log, ps->match) != term))
@@ -472,7 +484,9 @@ check_append(struct sim_world *w, struct sim_member *m,
 	uint64_t	bytes = 0;
 	raft_term	term = sim_log_term(&m->log, msg->index);
 
-	if (term != 0 && term != msg->log_term)
+	/* An empty one of an earlier term may describe what was replaced since. */
+	if (term != 0 && term != msg->log_term &&
+		(msg->term == m->seen.term || msg->n_entries > 0))
 		sim_fail(w, "appends describe the log", "member %d: entry before is "
 				 "%d/%d, log has term %d", (int) m->id, (int) msg->log_term,
 				 (int) msg->index, (int) term);
@@ -542,6 +556,13 @@ sim_check_message(struct sim_world *w, struct sim_member *m,
 						 (int) msg->to, (int) msg->term);
 			break;
 		case RAFT_MSG_APP_RESP:
+
+			/*
+			 * An answer of an earlier term may speak of entries that were
+			 * durable and have been replaced since.
+			 */
+			if (msg->term < m->seen.term)
+				break;
 			if (!msg->reject && msg->index > m->disk.log.last)
 				sim_fail(w, "acknowledged entries are durable",
 						 "member %d: up to %d, disk ends at %d", id,

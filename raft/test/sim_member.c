@@ -188,6 +188,25 @@ sim_member_crash(struct sim_world *w, struct sim_member *m)
 
 /* ---------- flushing ---------- */
 
+/* Writes up to a number are durable: tell the core. */
+static void
+tell_durable(struct sim_world *w, struct sim_member *m, raft_seq seq)
+{
+	raft_index	snap = m->disk.snap.index;
+
+	sim_disk_flush(w, m, seq);
+	expect(w, m, raft_persisted(m->raft, seq), "raft_persisted");
+	sim_check_call(w, m);
+
+	/* A snapshot that was installed can be served to others. */
+	if (!m->cfg.snapshot_at_applied && m->disk.snap.index > snap)
+	{
+		expect(w, m, raft_snapshot_ready(m->raft, &m->disk.snap),
+			   "raft_snapshot_ready");
+		sim_check_call(w, m);
+	}
+}
+
 /* Start a flush if there is something to flush and none is under way. */
 static void
 plan_flush(struct sim_world *w, struct sim_member *m)
@@ -246,9 +265,7 @@ flush_done(struct sim_world *w, struct sim_member *m)
 	}
 	SIM_TRACE(w, "member %d: durable up to write %d", (int) m->id,
 			  (int) m->flush_to);
-	sim_disk_flush(w, m, m->flush_to);
-	expect(w, m, raft_persisted(m->raft, m->flush_to), "raft_persisted");
-	sim_check_call(w, m);
+	tell_durable(w, m, m->flush_to);
 	plan_flush(w, m);
 }
 
@@ -276,7 +293,16 @@ apply_conf(struct sim_world *w, struct sim_member *m, raft_index index)
 		sim_oracle_conf(w, m, index, false, &conf);
 		m->machine.conf = conf;
 
-		/* What is known of a peer ends with its membership. */
+		/*
+		 * What is known of a peer ends with its membership, even if the same
+		 * change adds it again.
+		 */
+		for (uint32_t i = 0; p->change != NULL && i < p->change->n; i++)
+		{
+			if (p->change->changes[i].type == RAFT_REMOVE &&
+				p->change->changes[i].id <= SIM_MAX_ID)
+				m->match_seen[p->change->changes[i].id] = 0;
+		}
 		for (raft_id id = 1; id <= SIM_MAX_ID; id++)
 		{
 			if (!sim_conf_has(&conf, id))
@@ -340,6 +366,23 @@ plan_apply(struct sim_world *w, struct sim_member *m)
 			 SIM_EV_APPLY, m->id, NULL);
 }
 
+/* A host that keeps snapshots takes one of the present state. */
+void
+sim_member_snapshot(struct sim_world *w, struct sim_member *m)
+{
+	if (m->installs_pending > 0 || m->machine.applied <= m->disk.snap.index)
+		return;
+	flush_machine(m);
+	m->disk.snap.index = m->machine.applied;
+	m->disk.snap.term = m->machine.term;
+	m->disk.snap.conf = m->machine.conf;
+	SIM_TRACE(w, "member %d: takes snapshot %d", (int) m->id,
+			  (int) m->disk.snap.index);
+	expect(w, m, raft_snapshot_ready(m->raft, &m->disk.snap),
+		   "raft_snapshot_ready");
+	sim_check_call(w, m);
+}
+
 /*
  * Throw away the head of the log, up to a random point that the durable state
  * machine (and the snapshot to be served) no longer needs.
@@ -351,21 +394,12 @@ sim_member_compact(struct sim_world *w, struct sim_member *m)
 	raft_index	index;
 	raft_term	term;
 
-	if (m->installs_pending > 0)
+	/* Nothing to do while a snapshot takes the place of the log. */
+	if (m->installs_pending > 0 || m->seen.first > m->log.base + 1)
 		return;
 	flush_machine(m);
-	if (!m->cfg.snapshot_at_applied &&
-		m->machine.applied > m->disk.snap.index)
-	{
-		m->disk.snap.index = m->machine.applied;
-		m->disk.snap.term = m->machine.term;
-		m->disk.snap.conf = m->machine.conf;
-		SIM_TRACE(w, "member %d: takes snapshot %d", (int) m->id,
-				  (int) m->disk.snap.index);
-		expect(w, m, raft_snapshot_ready(m->raft, &m->disk.snap),
-			   "raft_snapshot_ready");
-		sim_check_call(w, m);
-	}
+	if (!m->cfg.snapshot_at_applied)
+		sim_member_snapshot(w, m);
 	limit = m->disk.machine.applied;
 	if (!m->cfg.snapshot_at_applied && m->disk.snap.index < limit)
 		limit = m->disk.snap.index;
@@ -481,13 +515,7 @@ take_ready(struct sim_world *w, struct sim_member *m)
 		sim_check_read(w, m, &rd.reads[i]);
 
 	if (w->swarm.disk == SIM_DISK_SYNC && m->writes != NULL)
-	{
-		raft_seq	seq = rd.seq;
-
-		sim_disk_flush(w, m, seq);
-		expect(w, m, raft_persisted(m->raft, seq), "raft_persisted");
-		sim_check_call(w, m);
-	}
+		tell_durable(w, m, rd.seq);
 	if (rd.apply_hi > 0)
 	{
 		sim_check_apply(w, m, rd.apply_lo, rd.apply_hi);

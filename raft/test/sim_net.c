@@ -312,11 +312,24 @@ stream_begin(struct sim_world *w, struct sim_stream *st)
 	const struct sim_swarm *s = &w->swarm;
 	struct sim_member *from = &w->members[st->from];
 
-	if (from->cfg.snapshot_at_applied && from->installs_pending == 0)
+	if (from->installs_pending == 0)
 	{
-		st->snap.index = from->machine.applied;
-		st->snap.term = from->machine.term;
-		st->snap.conf = from->machine.conf;
+		/*
+		 * A host that keeps snapshots makes a new one when the one it has is
+		 * of no use to a receiver that was added later.
+		 */
+		if (!from->cfg.snapshot_at_applied &&
+			(w->healing || !sim_conf_has(&st->snap.conf, st->to) ||
+			 sim_rng_chance(&w->rng, 256)))
+			sim_member_snapshot(w, from);
+		if (from->cfg.snapshot_at_applied)
+		{
+			st->snap.index = from->machine.applied;
+			st->snap.term = from->machine.term;
+			st->snap.conf = from->machine.conf;
+		}
+		else if (from->disk.snap.index > st->snap.index)
+			st->snap = from->disk.snap;
 	}
 	st->to_life = w->members[st->to].lives;
 	if (w->healing)
@@ -327,6 +340,12 @@ stream_begin(struct sim_world *w, struct sim_stream *st)
 		st->lost = sim_rng_chance(&w->rng, s->stream_lost);
 		st->silent = sim_rng_chance(&w->rng, s->stream_silent);
 	}
+
+	/*
+	 * What this member has applied since it lost leadership is of a later
+	 * term than its message: a host gives up.
+	 */
+	st->lost |= st->snap.term > st->term;
 	if (st->end > w->now + 2 * SIM_TICK && !st->silent)
 		sim_push(w, w->now + 2 * SIM_TICK, SIM_EV_STREAM_ALIVE, st->from, st);
 	sim_push(w, st->end, SIM_EV_STREAM_END, st->to, st);

@@ -191,6 +191,7 @@ sim_oracle_found(struct sim_world *w, const struct raft_snap *snap)
 	need_index(w, snap->index);
 	w->oracle.facts[snap->index].known = true;
 	w->oracle.facts[snap->index].term = (uint32_t) snap->term;
+	w->oracle.facts[snap->index].by_term = (uint32_t) snap->term;
 	w->oracle.committed = snap->index;
 	c->index = snap->index;
 	c->cancelled = false;
@@ -342,6 +343,7 @@ sim_oracle_commit(struct sim_world *w, struct sim_member *m)
 			f->known = true;
 			f->term = e->term;
 			f->payload = e->payload;
+			f->by_term = (uint32_t) m->seen.term;
 			w->counts[SIM_COUNT_COMMITS]++;
 		}
 		else if (f->term != e->term || f->payload != e->payload)

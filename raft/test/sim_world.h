@@ -174,7 +174,6 @@ struct sim_member
 	raft_seq	flush_to;		/* the flush that is under way covers this */
 	struct raft_snap staged[SIM_MAX_STAGED];
 	uint32_t	n_staged;
-	raft_index	snap_told;		/* newest told to raft_snapshot_ready() */
 
 	/* what the last look at the core showed */
 	struct raft_status seen;
@@ -338,6 +337,7 @@ struct sim_fact
 	bool		known;
 	uint32_t	term;
 	uint32_t	payload;
+	uint32_t	by_term;		/* of the leader that committed it */
 };
 
 /* Every entry that ever was in any log. */
@@ -540,6 +540,7 @@ extern void sim_member_start(struct sim_world *w, struct sim_member *m);
 extern void sim_member_crash(struct sim_world *w, struct sim_member *m);
 extern void sim_member_output(struct sim_world *w, struct sim_member *m);
 extern void sim_member_event(struct sim_world *w, const struct sim_event *ev);
+extern void sim_member_snapshot(struct sim_world *w, struct sim_member *m);
 extern void sim_member_compact(struct sim_world *w, struct sim_member *m);
 extern bool sim_member_finished(struct sim_world *w, struct sim_member *m);
 
