@@ -97,7 +97,7 @@ typedef struct LogMeta
 static inline LogOpaque *
 log_opaque(Page page)
 {
-	return (LogOpaque *) PageGetSpecialPointer(page);
+	return (LogOpaque *) ((char *) page + BLCKSZ - LOG_OPAQUE_SIZE);
 }
 
 static inline LogMeta *

@@ -37,12 +37,8 @@ check_meta(Relation rel, Page page)
 {
 	TreeMeta   *meta = tree_meta(page);
 
-	if (PageIsNew(page))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("relation \"%s\" has not been initialized",
-						RelationGetRelationName(rel))));
-	if (PageGetSpecialSize(page) != TREE_OPAQUE_SIZE ||
+	if (PageIsNew(page) ||
+		((PageHeader) page)->pd_special != BLCKSZ - TREE_OPAQUE_SIZE ||
 		tree_opaque(page)->page_id != TREE_PAGE_ID ||
 		meta->magic != TREE_MAGIC)
 		tree_corrupted(rel, TREE_META_BLOCK, "this is not the meta page of a tree");
@@ -62,13 +58,18 @@ check_meta(Relation rel, Page page)
 Buffer
 tree_read_meta_page(Relation rel, int lock)
 {
+	static PgqRelNode known;	/* a file that has a meta page */
 	Buffer		buffer;
 
-	if (RelationGetNumberOfBlocks(rel) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("relation \"%s\" has not been initialized",
-						RelationGetRelationName(rel))));
+	if (!PgqRelNodeEquals(known, PgqRelationNode(rel)))
+	{
+		if (!tree_is_formatted(rel))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("relation \"%s\" has not been initialized",
+							RelationGetRelationName(rel))));
+		known = PgqRelationNode(rel);
+	}
 	buffer = ReadBuffer(rel, TREE_META_BLOCK);
 	if (lock != BUFFER_LOCK_UNLOCK)
 		LockBuffer(buffer, lock);

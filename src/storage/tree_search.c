@@ -46,7 +46,7 @@ tree_page_is(Relation rel, Page page, PageRef ref)
 {
 	TreeOpaque *opaque;
 
-	if (PageIsNew(page) || PageGetSpecialSize(page) != TREE_OPAQUE_SIZE)
+	if (((PageHeader) page)->pd_special != BLCKSZ - TREE_OPAQUE_SIZE)
 		tree_corrupted(rel, ref.block, "a page in use has no valid header");
 	opaque = tree_opaque(page);
 	if (opaque->page_id != TREE_PAGE_ID)
