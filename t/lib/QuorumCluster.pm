@@ -127,9 +127,12 @@ sub start_member
 {
 	my ($self, $i) = @_;
 	my $deadline = time() + SOON;
+	my $killed = delete $self->{killed}{$i};
+	sleep(0.05) while $killed && kill(0, $killed) && time() < $deadline;
 	until ($self->node($i)->start(fail_ok => 1))
 	{
 		croak "member n$i did not start again" if time() > $deadline;
+		undef $self->node($i)->{_pid};
 		sleep(0.2);
 	}
 	return;
@@ -311,7 +314,13 @@ sub close_session { my ($self, $session) = @_; $session->{run}->kill_kill(grace 
 # ---------------------------------------------------------------------------
 
 # kill -9 of a member's postmaster; its children end as soon as they notice.
-sub kill_postmaster { my ($self, $i) = @_; $self->node($i)->kill9; return }
+sub kill_postmaster
+{
+	my ($self, $i) = @_;
+	$self->{killed}{$i} = $self->node($i)->{_pid};
+	$self->node($i)->kill9;
+	return;
+}
 
 sub stop_immediately { my ($self, $i) = @_; $self->node($i)->stop('immediate'); return }
 
