@@ -244,8 +244,8 @@ sub worker_pid
 	return $self->try_sql($i, "SELECT pid FROM pg_stat_activity WHERE backend_type = '$type'");
 }
 
-# Wait until all running members have applied the same and say the same of it.
-# Returns '' or what is wrong.
+# Do all running members say the same of the store, as of one revision?  Writes
+# may go on.  Returns '' or what is wrong.
 sub differences
 {
 	my ($self, @among) = @_;
@@ -254,13 +254,15 @@ sub differences
 	my $same = $self->wait_until(
 		'equal hashes',
 		sub {
+			my $revision;
 			%hash = ();
 			for my $i (@among)
 			{
-				my $row = $self->try_sql($i,
-					"SELECT quorum.read_barrier() \\g /dev/null\nSELECT hash, revision, compacted_revision FROM quorum.hash_kv()");
-				return 0 unless defined $row;
-				$hash{$i} = $row;
+				$revision //= $self->try_sql($i, 'SELECT quorum.read_barrier() \\g /dev/null' . "\nSELECT quorum.revision()");
+				return 0 unless defined $revision;
+				$hash{$i} = $self->try_sql($i,
+					'SELECT quorum.read_barrier() \\g /dev/null' . "\nSELECT hash, compacted_revision FROM quorum.hash_kv($revision)");
+				return 0 unless defined $hash{$i};
 			}
 			my ($first) = values %hash;
 			return !grep { $_ ne $first } values %hash;
