@@ -152,17 +152,23 @@ check_role(void)
  * Raise the error for a request that was given up at the timeout.
  */
 static void
-report_timeout(SlotState state, SlotKind kind)
+report_timeout(SlotState state, SlotKind kind, int timeout_ms)
 {
 	MemberStatus status;
 
 	member_get_status(&status);
+	if (kind == SLOT_REJOIN)
+		ereport(ERROR,
+				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+				 errmsg("the member has not been taken into the cluster yet"),
+				 errdetail("It goes on asking.  It has done so for %d ms.", timeout_ms),
+				 errhint("The leader's log says why it refuses: a quorum must be there, and the member to be replaced must not be running.")));
 	if (state == SLOT_PROPOSED && kind != SLOT_READ)
 		ereport(ERROR,
 				(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
 				 errmsg("outcome of the request is unknown"),
 				 errdetail("It was proposed, but not known to be committed within %d ms.  It may still be carried out.",
-						   setting_request_timeout),
+						   timeout_ms),
 				 errhint("Read the keys concerned to learn what happened.")));
 	if (status.role == MEMBER_STOPPED)
 		ereport(ERROR,
@@ -179,7 +185,7 @@ report_timeout(SlotState state, SlotKind kind)
 	ereport(ERROR,
 			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
 			 errmsg(status.leader_id == 0 ? "no leader is known" : "no quorum of members answered in time"),
-			 errdetail("The request was not carried out within %d ms.", setting_request_timeout),
+			 errdetail("The request was not carried out within %d ms.", timeout_ms),
 			 errhint("Check quorum.members for members that cannot be reached.")));
 }
 
@@ -321,9 +327,9 @@ do_request(SlotKind kind, uint64 number, const char *request, uint32 len, int ti
 	{
 		left_as = slot_release(slot);
 		if (left_as != SLOT_DONE)
-			report_timeout(left_as, kind);
+			report_timeout(left_as, kind, timeout_ms);
 		/* the answer came in the last moment and is gone: say what is known */
-		report_timeout(kind == SLOT_READ ? SLOT_QUEUED : SLOT_PROPOSED, kind);
+		report_timeout(kind == SLOT_READ ? SLOT_QUEUED : SLOT_PROPOSED, kind, timeout_ms);
 	}
 
 	if (slot->outcome == OUTCOME_RESULT && result != NULL)

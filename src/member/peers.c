@@ -35,6 +35,7 @@
 #define CONNECT_TIMEOUT_MS		5000
 #define RETRY_MIN_MS			50
 #define RETRY_MAX_MS			2000
+#define RETRY_REFUSED_MS		5000	/* after the peer said no */
 #define MAX_CALLS_IN_FLIGHT		1024
 #define MAX_BYTES_IN_FLIGHT		((uint64) 64 * 1024 * 1024)
 #define ANSWER_TIMEOUT_MS		10000
@@ -155,7 +156,7 @@ link_close(Link *link, const char *why)
 	link->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												 link->retry_ms / 2 +
 												 pg_prng_uint64_range(&pg_global_prng_state, 0, link->retry_ms));
-	link->retry_ms = Min(link->retry_ms * 2, RETRY_MAX_MS);
+	link->retry_ms = Max(Min(link->retry_ms * 2, RETRY_MAX_MS), Min(link->retry_ms, RETRY_REFUSED_MS));
 
 	if (was_ready && worker->raft != NULL && link->kind == LINK_BULK)
 		(void) raft_report_unreachable(worker->raft, link->peer->id);
@@ -358,6 +359,8 @@ link_read(Link *link)
 			char	   *why = pstrdup(message ? message : PQresultErrorMessage(res));
 			bool		refused = sqlstate != NULL && strcmp(sqlstate, "PQ001") == 0;
 
+			if (sqlstate != NULL && strcmp(sqlstate, "55000") == 0)
+				link->retry_ms = RETRY_REFUSED_MS;
 			PQclear(res);
 			link_close(link, why);
 			if (refused)
