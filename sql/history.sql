@@ -18,6 +18,7 @@ SELECT type, key, mod_revision FROM quorum.history('a', since => 3, until => 5);
 SELECT type, key, mod_revision FROM quorum.history('a', 'd', max_rows => 2);
 SELECT type, key, mod_revision FROM quorum.history('missing');
 SELECT count(*) FROM quorum.history('a', since => quorum.revision());
+SELECT count(*) FROM quorum.history('a', serializable => true);
 
 -- revisions
 SELECT quorum.revision(), quorum.revision(serializable => true), quorum.read_barrier(),

@@ -61,9 +61,11 @@ append_path(StringInfo buf, const Path *path)
 		appendStringInfo(buf, "%s%s", buf->len > 0 ? "." : "", path->name);
 }
 
-/* Refuse what stands at the path; expected says what should be there */
+/*
+ * Refuse what stands at the path; expected says what should be there.  Does not
+ * return.
+ */
 static void
-pg_attribute_noreturn()
 refuse(const Path *path, const char *expected)
 {
 	StringInfoData where;
@@ -197,6 +199,7 @@ read_double(const Path *path, const JsonbValue *value)
 			return -get_float8_infinity();
 	}
 	refuse(path, "a number");
+	return 0;					/* keep compiler quiet */
 }
 
 static int

@@ -136,7 +136,7 @@ quorum_count(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(info.count);
 }
 
-/* history(key, range_end, prefix, since, until, max_rows) */
+/* history(key, range_end, prefix, since, until, max_rows, serializable) */
 static Datum
 history_form(FunctionCallInfo fcinfo, SqlForm form)
 {
@@ -157,7 +157,7 @@ history_form(FunctionCallInfo fcinfo, SqlForm form)
 	sql_sink_begin(&sink, fcinfo, form);
 	sink.max_rows = sql_arg_count(fcinfo, 5, "max_rows");
 
-	store = sql_begin_read(false);
+	store = sql_begin_read(sql_arg_bool(fcinfo, 6));
 	meta = store_read_meta(store);
 	if (since == 0)
 		since = Max(meta->compacted_revision - 1, 0);
