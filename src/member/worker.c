@@ -468,6 +468,8 @@ run_turn(void)
 			if (!raft_has_ready(worker->raft) && worker->applied >= worker->apply_to)
 				break;
 		}
+		if (ready_held_is_due())
+			ready_release_held();
 		background_slices();
 		if (worker->peers_changed)
 		{
@@ -508,7 +510,11 @@ wait_for_work(void)
 	else if (worker->raft == NULL)
 		timeout = IDLE_POLL_MS;
 	else
+	{
 		timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_tick);
+		if (worker->holding)
+			timeout = Min(timeout, 1);
+	}
 	if (wait_set == NULL || peers_events_stale())
 		rebuild_wait_set();
 	peers_prepare_wait(wait_set);
@@ -532,7 +538,7 @@ has_work(void)
 	if (worker->raft == NULL)
 		return false;
 	return GetCurrentTimestamp() >= next_tick || raft_has_ready(worker->raft) ||
-		worker->flush_delegated || catchup_active();
+		worker->flush_delegated || catchup_active() || ready_held_is_due();
 }
 
 static void
