@@ -18,6 +18,8 @@ $member->append_conf('postgresql.conf', qq{
 shared_preload_libraries = 'pg_quorum'
 fsync = on
 max_worker_processes = 16
+pg_quorum.member_name = 'm1'
+pg_quorum.initial_cluster = 'm1=host=127.0.0.1 port=5432 password=hidden application_name=''a b'''
 });
 $member->start;
 $member->safe_psql('postgres', q{
@@ -50,7 +52,10 @@ is(read_standby("count(*) FROM quorum.keys"), 391, 'quorum.keys');
 is(read_standby("count(*) FROM quorum.mvcc"), 504 + 111, 'quorum.mvcc');
 is(read_standby("count(*) > 500 FROM quorum.raft_log WHERE request ? 'put'"), 't', 'quorum.raft_log');
 is(read_standby("role, keys, quarantined FROM quorum.status"), 'standby|391|', 'quorum.status');
-is(read_standby("name, is_self FROM quorum.members"), 'default|f', 'quorum.members');
+is(read_standby("name, is_self FROM quorum.members"), 'm1|f', 'quorum.members');
+is(read_standby("conninfo FROM quorum.members"), q{host=127.0.0.1 port=5432 application_name='a b'},
+	'a connection string without its password');
+unlike(read_standby("string_agg(l::text, '') FROM quorum.raft_log AS l"), qr/hidden/, 'nor is it in quorum.raft_log');
 is(read_standby("count(*) FROM quorum.check()"), 0, 'quorum.check()');
 is(read_standby("hash, revision, compacted_revision FROM quorum.hash_kv()"),
 	$member->safe_psql('postgres', 'SELECT hash, revision, compacted_revision FROM quorum.hash_kv()'),
