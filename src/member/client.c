@@ -137,12 +137,6 @@ check_role(void)
 					 errdetail("%s", status.reason),
 					 errhint("Call quorum.rejoin() to join again as a fresh member, or quorum.new_cluster() to found a new cluster from this data.")));
 			break;
-		case MEMBER_REMOVED:
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("member was removed from the cluster"),
-					 errhint("Call quorum.rejoin() to join again as a fresh member.")));
-			break;
 		default:
 			break;
 	}
@@ -556,8 +550,6 @@ member_role_name(MemberRole role)
 			return "learner";
 		case MEMBER_QUARANTINED:
 			return "quarantined";
-		case MEMBER_REMOVED:
-			return "removed";
 	}
 	return "unknown";
 }

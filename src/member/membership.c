@@ -158,29 +158,30 @@ lead_members(void)
 	}
 }
 
+static bool
+contains(const raft_id *ids, int n, uint64 id)
+{
+	int			i;
+
+	for (i = 0; i < n; i++)
+		if (ids[i] == id)
+			return true;
+	return false;
+}
+
 /*
- * Am I in the configuration?
+ * Is this member in the configuration, and if so, without a vote?
  */
 static bool
 in_configuration(uint64 id, bool *learner)
 {
 	struct raft_conf conf;
-	int			i;
 
 	raft_current_conf(worker->raft, &conf);
-	*learner = false;
-	for (i = 0; i < conf.n_voters; i++)
-		if (conf.voters[i] == id)
-			return true;
-	for (i = 0; i < conf.n_learners; i++)
-	{
-		if (conf.learners[i] == id)
-		{
-			*learner = true;
-			return true;
-		}
-	}
-	return false;
+	*learner = contains(conf.learners, conf.n_learners, id) ||
+		contains(conf.learners_next, conf.n_learners_next, id);
+	return *learner || contains(conf.voters, conf.n_voters, id) ||
+		contains(conf.outgoing, conf.n_outgoing, id);
 }
 
 /*
@@ -239,6 +240,8 @@ membership_tick(void)
 		else
 			ask_to_join();
 	}
+	else if (!in_configuration(worker->meta.member_id, &learner))
+		worker_set_role(MEMBER_QUARANTINED, "This member was removed from the cluster.");
 	if (!worker->meta.joining)
 		requests_joined();
 	if (worker->role == MEMBER_LEADER)
