@@ -49,15 +49,6 @@ static struct
 	uint64		number;
 }			last_place;
 
-void
-log_corrupted(Relation rel, BlockNumber block, const char *what)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("relation \"%s\" is corrupted", RelationGetRelationName(rel)),
-			 errdetail("Block %u: %s.", block, what)));
-}
-
 static void
 check_meta(Relation rel, Page page)
 {
@@ -66,7 +57,7 @@ check_meta(Relation rel, Page page)
 	if (PageIsNew(page) ||
 		((PageHeader) page)->pd_special != BLCKSZ - LOG_OPAQUE_SIZE ||
 		log_opaque(page)->page_id != LOG_META_ID || meta->magic != LOG_MAGIC)
-		log_corrupted(rel, LOG_META_BLOCK, "this is not the meta page of a log");
+		pagelog_corrupted(rel, LOG_META_BLOCK, "this is not the meta page of a log");
 	if (meta->version != LOG_VERSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -173,7 +164,7 @@ log_page_block(const LogView *view, uint64 number)
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	if (PageIsNew(page) || log_opaque(page)->page_id != LOG_TABLE_ID)
-		log_corrupted(view->rel, log_table_block(segment),
+		pagelog_corrupted(view->rel, log_table_block(segment),
 					  "this is not a page of the segment table");
 	block = log_block(log_table(page)[log_table_slot(segment)], number);
 	UnlockReleaseBuffer(buffer);

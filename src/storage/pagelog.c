@@ -399,3 +399,17 @@ pagelog_extend(Relation rel, BlockNumber need)
 	UnlockRelationForExtension(rel, ExclusiveLock);
 	return nblocks;
 }
+
+/*
+ * ERROR: a page is not what it must be.  what is the end of a sentence about
+ * the block.
+ */
+void
+pagelog_corrupted(Relation rel, BlockNumber block, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("relation \"%s\" is corrupted", RelationGetRelationName(rel)),
+			 errdetail("Block %u: %s.", block, what)));
+	pg_unreachable();
+}

@@ -45,5 +45,10 @@ extern XLogRecPtr pagelog_finish(PageLog *log);
 extern void pagelog_abort(PageLog *log);
 
 extern BlockNumber pagelog_extend(Relation rel, BlockNumber need);
+extern void pagelog_corrupted(Relation rel, BlockNumber block, const char *what)
+#if defined(__GNUC__)
+			__attribute__((noreturn))
+#endif
+;
 
 #endif							/* PGQ_PAGELOG_H */
