@@ -127,19 +127,15 @@ check_role(void)
 {
 	MemberStatus status;
 
+	/* one word, no lock: in the common case nothing else is looked at */
+	if (member_shared->status.role != MEMBER_QUARANTINED)
+		return;
 	member_get_status(&status);
-	switch (status.role)
-	{
-		case MEMBER_QUARANTINED:
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("member is quarantined"),
-					 errdetail("%s", status.reason),
-					 errhint("Call quorum.rejoin() to join again as a fresh member, or quorum.new_cluster() to found a new cluster from this data.")));
-			break;
-		default:
-			break;
-	}
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("member is quarantined"),
+			 errdetail("%s", status.reason),
+			 errhint("Call quorum.rejoin() to join again as a fresh member, or quorum.new_cluster() to found a new cluster from this data.")));
 }
 
 /*

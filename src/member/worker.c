@@ -52,6 +52,7 @@
 #define COMPACT_REVISIONS_PER_TURN	200
 #define GARBAGE_PAGES_PER_TURN	64
 #define READY_ROUNDS_PER_TURN	8
+#define SLICES_EVERY_MS			20
 
 Worker	   *worker;
 
@@ -410,13 +411,20 @@ worker_service(void)
 }
 
 /*
- * Work that can always wait: a slice of each kind.
+ * Work that can always wait: a slice of each kind, now and then, or in every
+ * turn while there is more to do.
  */
 static void
 background_slices(void)
 {
-	worker->more_work = false;
+	static TimestampTz last;
+	TimestampTz now = GetCurrentTimestamp();
+
 	catchup_run();
+	if (!worker->more_work && !TimestampDifferenceExceeds(last, now, SLICES_EVERY_MS))
+		return;
+	last = now;
+	worker->more_work = false;
 	if (!catchup_active() &&
 		store_compact_slice(worker->store, worker->tree_rel, COMPACT_REVISIONS_PER_TURN))
 		worker->more_work = true;
