@@ -215,6 +215,17 @@ run_seed(struct sim_world *w, struct shared *sh, struct worker *me,
 		me->slowest = w->counts[SIM_COUNT_HEAL_TICKS];
 		me->slowest_seed = seed;
 	}
+	if (!ok && opt->bug >= 0)
+	{
+		/* It counts as caught only where all is well without the bug. */
+		struct sim_failure failure = w->failure;
+		uint64_t	mask = w->break_mask;
+
+		w->break_mask = 0;
+		ok = !sim_run(w, seed, opt->steps);
+		w->break_mask = mask;
+		w->failure = failure;
+	}
 	if (ok)
 		me->passed++;
 	else
