@@ -146,6 +146,8 @@ demands(struct sim_world *w)
 	if (leader == NULL)
 		return "a leader";
 	conf = latest_conf(w);
+	if (!leader->cfg.snapshot_at_applied)
+		sim_member_snapshot(w, leader);
 	if (conf->n_outgoing > 0)
 	{
 		if (!conf->auto_leave && leader->seen.joint)
