@@ -534,6 +534,8 @@ sim_check_message(struct sim_world *w, struct sim_member *m,
 						 (int) w->oracle.committed);
 			if (msg->type == RAFT_MSG_APP)
 				check_append(w, m, msg);
+			if (msg->type == RAFT_MSG_HEARTBEAT)
+				sim_reads_beat(w, m, msg);
 			if (msg->type == RAFT_MSG_SNAP &&
 				msg->snap->index > m->machine.applied)
 				sim_fail(w, "snapshots can be served", "member %d: %d, "
@@ -577,6 +579,29 @@ sim_check_message(struct sim_world *w, struct sim_member *m,
 	}
 }
 
+/*
+ * What a follower may take for committed after a message: what the message
+ * says, as far as it has shown that the logs agree.
+ */
+void
+sim_check_received(struct sim_world *w, struct sim_member *m,
+				   const struct raft_msg *msg, raft_index commit_before)
+{
+	raft_index	limit = msg->commit;
+
+	if (m->seen.commit <= commit_before)
+		return;
+	if (msg->type == RAFT_MSG_APP && limit > msg->index + msg->n_entries)
+		limit = msg->index + msg->n_entries;
+	else if (msg->type != RAFT_MSG_APP && msg->type != RAFT_MSG_HEARTBEAT)
+		return;
+	if (m->seen.commit > limit)
+		sim_fail(w, "commits follow what is proved to match",
+				 "member %d: commit %d after %s with commit %d, up to %d",
+				 (int) m->id, (int) m->seen.commit, raft_msg_name(msg->type),
+				 (int) msg->commit, (int) (msg->index + msg->n_entries));
+}
+
 /* A range handed out for apply. */
 void
 sim_check_apply(struct sim_world *w, struct sim_member *m, raft_index lo,
@@ -603,43 +628,4 @@ sim_check_apply(struct sim_world *w, struct sim_member *m, raft_index lo,
 		sim_fail(w, "applies are bounded", "member %d: %d..%d handed out, %d "
 				 "bytes", (int) m->id, (int) m->machine.applied + 1, (int) hi,
 				 (int) bytes);
-}
-
-/* An answer to a read. */
-void
-sim_check_read(struct sim_world *w, struct sim_member *m,
-			   const struct raft_read *read)
-{
-	struct sim_read_fact *f;
-
-	SIM_TRACE(w, "member %d: read %d answered: %s index %d", (int) m->id,
-			  (int) read->ctx, raft_rc_name(read->rc), (int) read->index);
-	if (read->ctx == 0 || read->ctx > w->oracle.n_reads)
-		sim_fail(w, "reads are asked for", "member %d: read %d", (int) m->id,
-				 (int) read->ctx);
-	f = &w->oracle.reads[read->ctx - 1];
-	if (f->member != m->id || f->life != m->lives)
-		sim_fail(w, "reads are answered to who asked",
-				 "read %d of member %d answered to %d", (int) read->ctx,
-				 (int) f->member, (int) m->id);
-	if (f->done)
-		sim_fail(w, "reads are answered once", "member %d: read %d",
-				 (int) m->id, (int) read->ctx);
-	f->done = true;
-	f->rc = read->rc;
-	if (read->rc != RAFT_OK)
-	{
-		w->counts[SIM_COUNT_READS_FAILED]++;
-		return;
-	}
-	w->counts[m->seen.role == RAFT_LEADER ? SIM_COUNT_READS_OK :
-			  SIM_COUNT_READS_FOLLOWER]++;
-	if (read->index < f->at_least)
-		sim_fail(w, "reads are not stale", "member %d: read %d may see index "
-				 "%d, committed when it was asked for: %d", (int) m->id,
-				 (int) read->ctx, (int) read->index, (int) f->at_least);
-	if (read->index > w->oracle.committed)
-		sim_fail(w, "reads see committed state", "member %d: read %d sees "
-				 "index %d of %d", (int) m->id, (int) read->ctx,
-				 (int) read->index, (int) w->oracle.committed);
 }

@@ -68,6 +68,24 @@ contact(struct sim_world *w)
 	return m != NULL ? m : any_member(w);
 }
 
+/* Somebody who believes to lead, be it wrongly; else anybody. */
+static struct sim_member *
+any_leader(struct sim_world *w)
+{
+	struct sim_member *found = NULL;
+	uint32_t	n = 0;
+
+	for (raft_id id = 1; id <= SIM_MAX_ID; id++)
+	{
+		struct sim_member *m = &w->members[id];
+
+		if (runs(w, m) && m->seen.role == RAFT_LEADER &&
+			sim_rng_below(&w->rng, ++n) == 0)
+			found = m;
+	}
+	return found != NULL ? found : any_member(w);
+}
+
 /* ---------- proposals ---------- */
 
 static struct sim_payload *
@@ -181,6 +199,8 @@ sim_read(struct sim_world *w, struct sim_member *m)
 	f->member = m->id;
 	f->life = m->lives;
 	f->at_least = o->committed;
+	f->step = w->step;
+	f->by_leader = m->seen.role == RAFT_LEADER;
 	rc = raft_read(m->raft, number);
 	SIM_TRACE(w, "member %d: read %u asked for: %s, committed is %d",
 			  (int) m->id, number, raft_rc_name(rc), (int) f->at_least);
@@ -429,6 +449,8 @@ sim_operation(struct sim_world *w)
 			(void) sim_propose(w, m, 1, 5000, &first);
 			break;
 		case SIM_OP_READ:
+			if (sim_rng_chance(&w->rng, 512))
+				m = any_leader(w);
 			(void) sim_read(w, m);
 			break;
 		case SIM_OP_CONF:

@@ -10,8 +10,8 @@
  * configuration must be left, the leader and another member must answer reads,
  * and no read asked before may be left without an answer.
  *
- * A member that was removed is stopped as soon as every member of the new
- * configuration knows of it; before, its vote may be needed.
+ * A member that was removed is stopped, as an operator would, as soon as no
+ * member of the new configuration can need its vote any more.
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -69,23 +69,42 @@ sim_heal_begin(struct sim_world *w)
 	w->swarm.machine_flush = 1024;
 }
 
+/*
+ * Who may still be needed: the members of the latest configuration, and those
+ * whose votes they may have to ask for, since they do not know it yet.
+ */
+static void
+mark_needed(struct sim_world *w, const struct raft_conf *conf, bool *needed)
+{
+	for (raft_id id = 1; id <= SIM_MAX_ID; id++)
+	{
+		const struct sim_member *m = &w->members[id];
+
+		if (needed[id] || !sim_conf_has(conf, id))
+			continue;
+		needed[id] = true;
+		mark_needed(w, m->life == SIM_UP ? &m->machine.conf :
+					&m->disk.machine.conf, needed);
+	}
+}
+
 /* Stop members that were removed, start those that came back. */
 static void
 keep_members(struct sim_world *w)
 {
-	const struct raft_conf *conf = latest_conf(w);
-	bool		known = sim_removal_known(w);
+	bool		needed[SIM_MAX_ID + 1] = {false};
 
+	mark_needed(w, latest_conf(w), needed);
 	for (raft_id id = 1; id <= SIM_MAX_ID; id++)
 	{
 		struct sim_member *m = &w->members[id];
 
-		if (m->life == SIM_UP && known && !sim_conf_has(conf, id))
+		if (m->life == SIM_UP && !needed[id])
 		{
 			SIM_TRACE(w, "member %d: stopped, it was removed", (int) id);
 			sim_member_crash(w, m);
 		}
-		else if (m->life == SIM_DOWN && sim_conf_has(conf, id) &&
+		else if (m->life == SIM_DOWN && needed[id] &&
 				 w->now > w->heal_start + 2 * SIM_TICK)
 			sim_member_start(w, m);
 	}

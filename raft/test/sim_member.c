@@ -25,7 +25,7 @@
 #include "sim_world.h"
 
 /* More readies than this in a row mean that the core never comes to rest. */
-#define MAX_READIES	200
+#define MAX_READIES	5000
 
 /* A call that must succeed; a poisoned core is reported with its assertion. */
 static void
@@ -159,6 +159,8 @@ sim_member_start(struct sim_world *w, struct sim_member *m)
 	m->wrote_vote = d->vote;
 	m->wrote_seq = 0;
 	m->commit_checked = d->machine.applied;
+	m->conf_before = m->machine.conf;
+	m->beats_term = 0;
 	memset(m->match_seen, 0, sizeof(m->match_seen));
 	raft_status(m->raft, &m->seen);
 	if (m->seen.term != boot.term || m->seen.vote != boot.vote ||
@@ -291,6 +293,7 @@ apply_conf(struct sim_world *w, struct sim_member *m, raft_index index)
 	{
 		expect(w, m, rc, "raft_apply_conf");
 		sim_oracle_conf(w, m, index, false, &conf);
+		m->conf_before = m->machine.conf;
 		m->machine.conf = conf;
 
 		/*

@@ -200,12 +200,16 @@ static void
 step(struct sim_world *w, struct sim_member *m, const struct raft_msg *msg,
 	 const struct raft_entry *entries)
 {
+	raft_index	commit = m->seen.commit;
 	enum raft_rc rc;
 
+	if (msg->type == RAFT_MSG_HEARTBEAT_RESP)
+		sim_reads_beat_answered(w, m, msg);
 	w->stepping = msg;
 	rc = raft_step(m->raft, msg, entries);
 	sim_check_call(w, m);
 	w->stepping = NULL;
+	sim_check_received(w, m, msg, commit);
 	switch (rc)
 	{
 		case RAFT_OK:

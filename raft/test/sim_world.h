@@ -140,6 +140,8 @@ struct sim_write
 
 /* ---------- members ---------- */
 
+struct sim_beat;
+
 enum sim_life
 {
 	SIM_ABSENT = 0,				/* never started */
@@ -180,6 +182,10 @@ struct sim_member
 	raft_index	commit_checked;
 	raft_index	match_seen[SIM_MAX_ID + 1];
 	raft_term	led_term;		/* role in the last ready was leader of it */
+	raft_term	beats_term;		/* heartbeats of a leader, by peer */
+	struct sim_beat *beats[SIM_MAX_ID + 1];
+	uint64_t	beat_answered[SIM_MAX_ID + 1];	/* step it was sent at */
+	struct raft_conf conf_before;	/* before the last change applied */
 	raft_term	wrote_term;		/* hard state of the last write */
 	raft_id		wrote_vote;
 	raft_seq	wrote_seq;
@@ -371,6 +377,8 @@ struct sim_read_fact
 	bool		done;
 	enum raft_rc rc;
 	raft_index	at_least;		/* committed when it was asked for */
+	uint64_t	step;			/* when it was asked for */
+	bool		by_leader;		/* who believed to be one */
 };
 
 struct sim_oracle
@@ -605,9 +613,18 @@ extern void sim_check_write(struct sim_world *w, struct sim_member *m,
 							const struct sim_write *wr);
 extern void sim_check_message(struct sim_world *w, struct sim_member *m,
 							  const struct raft_msg *msg);
+extern void sim_check_received(struct sim_world *w, struct sim_member *m,
+							   const struct raft_msg *msg,
+							   raft_index commit_before);
 extern void sim_check_apply(struct sim_world *w, struct sim_member *m,
 							raft_index lo, raft_index hi);
+
+/* sim_reads.c */
 extern void sim_check_read(struct sim_world *w, struct sim_member *m,
 						   const struct raft_read *read);
+extern void sim_reads_beat(struct sim_world *w, struct sim_member *m,
+						   const struct raft_msg *msg);
+extern void sim_reads_beat_answered(struct sim_world *w, struct sim_member *m,
+									const struct raft_msg *msg);
 
 #endif							/* PGQ_SIM_WORLD_H */
