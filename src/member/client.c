@@ -189,7 +189,9 @@ report_outcome(SlotOutcome outcome)
 		case OUTCOME_TOO_BIG:
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("request is too large")));
+					 errmsg("request is too large"),
+					 errdetail("It does not fit in the queues between the members."),
+					 errhint("Set pg_quorum.queue_size higher on all members.")));
 			break;
 		case OUTCOME_POISON:
 			ereport(ERROR,

@@ -242,7 +242,8 @@ start_raft(void)
 	cfg.forward_proposals = false;
 	cfg.snapshot_at_applied = true;
 	cfg.max_inflight_bytes = 16 * 1024 * 1024;
-	cfg.max_entry_bytes = 128 * 1024 * 1024;
+	/* what fits in a peer's ring beside others */
+	cfg.max_entry_bytes = (uint64) setting_queue_size * 1024 / 4;
 
 	fault = raft_boot_check(&cfg, &boot);
 	if (fault != RAFT_BOOT_OK)
