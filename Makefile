@@ -60,9 +60,7 @@ endif
 
 # pg_regress runs in a temporary instance that preloads the library.
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
-REGRESS_OPTS = --temp-instance=tmp_check/instance --temp-config=test/regress.conf \
-	--encoding=UTF8
-REGRESS_PREP = tmp_check
+REGRESS_OPTS = --temp-instance=tmp_check/instance --temp-config=test/regress.conf
 TAP_TESTS = $(if $(wildcard t/*.pl),1)
 PG_PROVE_FLAGS = -I $(srcdir)/t/lib
 
@@ -95,9 +93,6 @@ build/flags: FORCE
 	@rm -f build/flags.new
 
 -include $(wildcard $(OBJS:.o=.d))
-
-tmp_check:
-	$(MKDIR_P) $@
 
 # The load generator and the history checker of the TAP tests.
 ifneq ($(wildcard test/Makefile),)

@@ -605,13 +605,12 @@ CREATE FUNCTION quorum.history(
 	prefix boolean DEFAULT false,
 	since bigint DEFAULT 0,
 	until bigint DEFAULT 0,
-	max_rows bigint DEFAULT 0,
-	serializable boolean DEFAULT false
+	max_rows bigint DEFAULT 0
 )
 RETURNS SETOF quorum.event
 AS 'MODULE_PATHNAME', 'quorum_history_text'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 1000;
-COMMENT ON FUNCTION quorum.history(text, text, boolean, bigint, bigint, bigint, boolean)
+COMMENT ON FUNCTION quorum.history(text, text, boolean, bigint, bigint, bigint)
 IS 'the changes of keys after one revision and up to another, oldest first';
 
 CREATE FUNCTION quorum.history(
@@ -620,13 +619,12 @@ CREATE FUNCTION quorum.history(
 	prefix boolean DEFAULT false,
 	since bigint DEFAULT 0,
 	until bigint DEFAULT 0,
-	max_rows bigint DEFAULT 0,
-	serializable boolean DEFAULT false
+	max_rows bigint DEFAULT 0
 )
 RETURNS SETOF quorum.event_bytes
 AS 'MODULE_PATHNAME', 'quorum_history_bytea'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 1000;
-COMMENT ON FUNCTION quorum.history(bytea, bytea, boolean, bigint, bigint, bigint, boolean)
+COMMENT ON FUNCTION quorum.history(bytea, bytea, boolean, bigint, bigint, bigint)
 IS 'the changes of keys after one revision and up to another, oldest first';
 
 CREATE FUNCTION quorum.revision(

@@ -25,11 +25,9 @@
 #include "utils/float.h"
 #include "utils/numeric.h"
 
-#include "store/pbmem.h"
-
 #include "base64.h"
 #include "pbjson.h"
-#include "pbjson_int.h"
+#include "pbwire.h"
 
 /* Where we are, for error messages: a list from the innermost name outward */
 typedef struct Path
@@ -61,11 +59,9 @@ append_path(StringInfo buf, const Path *path)
 		appendStringInfo(buf, "%s%s", buf->len > 0 ? "." : "", path->name);
 }
 
-/*
- * Refuse what stands at the path; expected says what should be there.  Does not
- * return.
- */
+/* Refuse what stands at the path; expected says what should be there */
 static void
+pg_attribute_noreturn()
 refuse(const Path *path, const char *expected)
 {
 	StringInfoData where;
@@ -199,7 +195,6 @@ read_double(const Path *path, const JsonbValue *value)
 			return -get_float8_infinity();
 	}
 	refuse(path, "a number");
-	return 0;					/* keep compiler quiet */
 }
 
 static int
@@ -340,7 +335,7 @@ read_repeated(ReadContext *context, const Path *path, ProtobufCMessage *message,
 			  const ProtobufCFieldDescriptor *field, const JsonbValue *value)
 {
 	char	   *base = (char *) message;
-	size_t		size = pbjson_element_size(field->type);
+	size_t		size = pbwire_element_size(field->type);
 	JsonbContainer *array;
 	char	   *elements;
 	uint32		n;
@@ -404,11 +399,11 @@ read_message(ReadContext *context, const Path *path,
 	JsonbValue	value;
 
 	check_stack_depth();
-	if (++context->depth > PB_MAX_DEPTH)
+	if (++context->depth > PBWIRE_MAX_DEPTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("request is nested too deeply"),
-				 errdetail("The limit is %d levels of objects.", PB_MAX_DEPTH)));
+				 errdetail("The limit is %d levels of objects.", PBWIRE_MAX_DEPTH)));
 
 	message = palloc(descriptor->sizeof_message);
 	protobuf_c_message_init(descriptor, message);

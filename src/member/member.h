@@ -36,7 +36,8 @@ typedef enum MemberRole
 	MEMBER_CANDIDATE,			/* also while asking for pre-votes */
 	MEMBER_LEADER,
 	MEMBER_LEARNER,
-	MEMBER_QUARANTINED			/* takes no part; the status says why */
+	MEMBER_QUARANTINED,
+	MEMBER_REMOVED
 } MemberRole;
 
 typedef struct MemberStatus

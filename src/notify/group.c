@@ -191,9 +191,8 @@ add_revisions(List *matched, const FeedPosition *position, Outbox *outbox)
  * told so, and ends; one that is told revisions is told that one.
  */
 static void
-add_compacted(WatchGroup *group, int64 compacted, Outbox *outbox)
+add_compacted(WatchGroup *group, int64 compacted, List **matched, Outbox *outbox)
 {
-	MemoryContext old = MemoryContextSwitchTo(outbox->context);
 	ListCell   *lc;
 
 	foreach(lc, group->watches)
@@ -205,7 +204,7 @@ add_compacted(WatchGroup *group, int64 compacted, Outbox *outbox)
 		if (watch->payload == WATCH_PAYLOAD_REVISION)
 		{
 			watch->matched = compacted;
-			outbox_add(outbox, watch->channel, payload_revision(compacted), 64);
+			*matched = lappend(*matched, watch);
 			continue;
 		}
 		watch->ended = true;
@@ -213,7 +212,6 @@ add_compacted(WatchGroup *group, int64 compacted, Outbox *outbox)
 		if (watch->named)
 			named_save_end(watch->channel, compacted);
 	}
-	MemoryContextSwitchTo(old);
 }
 
 static bool
@@ -271,7 +269,7 @@ send_batch(WatchGroup *group, int64 until, Oid store, FeedPosition *position, Ou
 		outbox_reset(outbox);
 		matched = NIL;
 		forget_batch(group);
-		add_compacted(group, meta->compacted_revision, outbox);
+		add_compacted(group, meta->compacted_revision, &matched, outbox);
 		position->revision = Max(group->position.revision, meta->compacted_revision - 1);
 		position->offset = 0;
 		result = GROUP_ENDED;
@@ -289,7 +287,7 @@ send_batch(WatchGroup *group, int64 until, Oid store, FeedPosition *position, Ou
 	for (i = 0; i < outbox->n; i++)
 		Async_Notify(outbox->items[i].channel, outbox->items[i].payload);
 
-	told_revisions = matched != NIL || result == GROUP_ENDED;
+	told_revisions = matched != NIL;
 	CommitTransactionCommand();
 	if (told_revisions)
 	{

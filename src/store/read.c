@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "store/read.h"
@@ -143,6 +144,7 @@ store_range(Relation tree, const Etcdserverpb__RangeRequest *request,
 			return STORE_OK;
 		if (request->revision > 0 || watch.visited || watch.stopped)
 			return STORE_COMPACTED;
+		CHECK_FOR_INTERRUPTS();
 	}
 }
 
@@ -183,6 +185,7 @@ store_get(Relation tree, const char *key, uint32 key_len, int64 revision,
 		}
 		if (revision > 0)
 			return STORE_COMPACTED;
+		CHECK_FOR_INTERRUPTS();
 	}
 }
 
@@ -211,7 +214,7 @@ store_txn_is_read_only(const Etcdserverpb__TxnRequest *txn)
 		only_ranges(txn->failure, txn->n_failure);
 }
 
-/* The lowest revision that a transaction of reads may look at */
+/* The lowest revision that a transaction of reads names in either branch */
 static int64
 lowest_revision(const Etcdserverpb__TxnRequest *txn, int64 latest)
 {
@@ -265,7 +268,8 @@ store_read_txn(Relation tree, const Etcdserverpb__TxnRequest *txn, Quorum__Resul
 		answer->compacted_revision = view.compacted;
 		if (error != STORE_OK)
 			break;
-		if (!read_overtaken(tree, lowest_revision(txn, view.latest), &compacted))
+		if (!read_overtaken(tree, lowest_revision(txn, view.latest), &compacted) ||
+			compacted == view.compacted)
 		{
 			response->header = make_header(CurrentMemoryContext, view.current);
 			answer->response_case = QUORUM__RESULT__RESPONSE_TXN;
@@ -274,10 +278,12 @@ store_read_txn(Relation tree, const Etcdserverpb__TxnRequest *txn, Quorum__Resul
 		}
 
 		/*
-		 * Again: either the reads are of the latest revision, which has moved
-		 * on, or the checks will find that theirs is compacted.  What was
-		 * read is left to the context.
+		 * A compaction has come in between, beyond a revision that may have
+		 * been read.  Again: either the reads are of the latest revision,
+		 * which has moved on, or the checks will find that theirs is
+		 * compacted.  What was read is left to the context.
 		 */
+		CHECK_FOR_INTERRUPTS();
 	}
 	*result = answer;
 	return error;

@@ -1,0 +1,80 @@
+/*-------------------------------------------------------------------------
+ *
+ * directed.h
+ *	  The directed tests of the state machine.
+ *
+ * A test named after a number is of a mistake that etcd once made; the number
+ * is that of etcd's issue or pull request.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  test/store/directed.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGQ_TEST_DIRECTED_H
+#define PGQ_TEST_DIRECTED_H
+
+typedef struct DirectedTest
+{
+	const char *name;
+	void		(*run) (void);
+} DirectedTest;
+
+/* Ends with one whose name is NULL */
+extern const DirectedTest directed_tests[];
+
+/* test_commands.c */
+extern void test_revisions(void);
+extern void test_put_errors(void);
+extern void test_ignore_value(void);
+extern void test_operation_limits(void);
+extern void test_duplicate_keys(void);
+extern void test_malformed(void);
+extern void test_compares(void);
+extern void test_nested_compares(void);
+extern void test_txn_sees_itself(void);
+extern void test_txn_revisions_18667(void);
+extern void test_failed_commands(void);
+extern void test_unknown_commands(void);
+extern void test_entry_order(void);
+extern void test_deep_nesting(void);
+extern void test_configuration(void);
+
+/* test_reads.c */
+extern void test_fresh_store(void);
+extern void test_range_options(void);
+extern void test_long_keys(void);
+extern void test_long_values(void);
+extern void test_prefix_end(void);
+extern void test_hot_key(void);
+extern void test_event_limits(void);
+extern void test_events_once_17247(void);
+extern void test_compacted_delete_18089(void);
+extern void test_compacted_delete_19179(void);
+extern void test_overtaken_range(void);
+extern void test_overtaken_events(void);
+extern void test_relation_rows(void);
+
+/* test_crashes.c */
+extern void test_compaction_errors(void);
+extern void test_compaction_space(void);
+extern void test_compaction_crash_17780(void);
+extern void test_compaction_hash_14685(void);
+extern void test_crash_revisions_13766(void);
+extern void test_crash_pages_20271(void);
+extern void test_other_history(void);
+extern void test_large_delete(void);
+extern void test_large_delete_crash(void);
+extern void test_format_twice(void);
+
+/* test_snapshots.c */
+extern void test_snapshot_copy(void);
+extern void test_snapshot_while_writing(void);
+extern void test_snapshot_interrupted(void);
+extern void test_snapshot_damaged(void);
+extern void test_snapshot_incomplete(void);
+extern void test_snapshots_in_succession_18055(void);
+
+#endif							/* PGQ_TEST_DIRECTED_H */
