@@ -380,16 +380,18 @@ requests_take(void)
 			entries[n].data = copy_request(slot);
 			n++;
 		}
-		else if (leader != NULL &&
-				 peers_queue_forward(leader, status.term, slot->number, copy_request(slot), slot->len))
-		{
-			slot->term = status.term;
-			pg_atomic_write_u32(&slot->state, SLOT_PROPOSED);
-		}
 		else
 		{
-			pg_atomic_write_u32(&slot->state, SLOT_QUEUED);
-			later[nlater++] = index;
+			bool		sent;
+
+			/* PROPOSED first: a link that breaks now moves it back itself */
+			slot->term = status.term;
+			pg_atomic_write_u32(&slot->state, SLOT_PROPOSED);
+			sent = leader != NULL &&
+				peers_queue_forward(leader, status.term, slot->number,
+									copy_request(slot), slot->len);
+			if (!sent && slot_move(slot, SLOT_PROPOSED, SLOT_QUEUED))
+				later[nlater++] = index;
 		}
 	}
 
