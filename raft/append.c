@@ -105,6 +105,12 @@ raft_handle_append(struct raft *r, const struct raft_msg *m,
 	raft_index	limit = last_new;
 	uint32_t	i;
 
+	/*
+	 * A snapshot is handed to the host alone: what follows it has to wait for
+	 * the next ready, as if it had been lost on the way.
+	 */
+	if (r->installing && !r->install_handed)
+		return;
 	if (m->index < r->commit)
 	{
 		acknowledge(r, m->from, r->commit);

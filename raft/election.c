@@ -146,6 +146,19 @@ up_to_date(const struct raft *r, const struct raft_msg *m)
 		(m->log_term == last_term && m->index >= r->trail.last);
 }
 
+/*
+ * Is the candidate's log strictly more up to date than ours?  Then we could not
+ * win in its place, whatever our priority.
+ */
+static bool
+is_ahead(const struct raft *r, const struct raft_msg *m)
+{
+	raft_term	last_term = raft_trail_last_term(&r->trail);
+
+	return m->log_term > last_term ||
+		(m->log_term == last_term && m->index > r->trail.last);
+}
+
 static bool
 may_vote(const struct raft *r, const struct raft_msg *m)
 {
@@ -161,8 +174,8 @@ may_vote(const struct raft *r, const struct raft_msg *m)
 		return false;
 	if (!up_to_date(r, m))
 		return false;
-	return m->force || m->index > r->trail.last ||
-		m->priority >= r->cfg.priority;
+	return m->force || m->priority >= r->cfg.priority ||
+		is_ahead(r, m);
 }
 
 static uint8_t

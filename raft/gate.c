@@ -4,7 +4,8 @@
  *	  What may leave now, and what waits for the disk.
  *
  * Three answers are promises: "I have these entries" (APP_RESP), "you have my
- * vote" (VOTE_RESP), and the same for a pre-vote.  A promise may leave only when
+ * vote" (VOTE_RESP), and the same for a pre-vote; and one question is: "I am the
+ * candidate of this term, with this log" (VOTE).  A promise may leave only when
  * everything it rests on is durable (thesis, section 3.8), or a crash forgets it.
  * Each is queued with the number of the write it depends on and is released by
  * raft_persisted().  A leader's own entries and a candidate's own vote are such
@@ -34,9 +35,16 @@ raft_unsynced(const struct raft *r)
 		(r->installing && !r->install_handed);
 }
 
+/*
+ * A request for a vote counts as one: if a crash could forget the term, this
+ * member could campaign in it again, with a log that has lost its tail, and
+ * count the votes that were given to the longer one.
+ */
 static bool
-is_promise(const struct raft_msg *m)
+is_promise(const struct raft *r, const struct raft_msg *m)
 {
+	if (m->type == RAFT_MSG_VOTE)
+		return !r->cfg.scripted;
 	return m->type == RAFT_MSG_APP_RESP || m->type == RAFT_MSG_VOTE_RESP ||
 		m->type == RAFT_MSG_PRE_VOTE_RESP;
 }
@@ -109,9 +117,9 @@ raft_send(struct raft *r, struct raft_msg *m)
 		default:
 			m->term = r->term;
 	}
-	RAFT_TRACE(r, RAFT_EV_SEND,.peer = m->to,.msg = m,.flag = is_promise(m));
+	RAFT_TRACE(r, RAFT_EV_SEND,.peer = m->to,.msg = m,.flag = is_promise(r, m));
 
-	if (!is_promise(m))
+	if (!is_promise(r, m))
 	{
 		if (RAFT_ENSURE(r, m->to != r->cfg.id))
 			queue_out(r, m);
@@ -172,6 +180,9 @@ raft_release(struct raft *r)
 		GATE(r)[i].msg.type = RAFT_MSG_NONE;
 		if (m.to == r->cfg.id)
 			(void) raft_step_internal(r, &m, NULL);
+		else if (m.type == RAFT_MSG_VOTE &&
+				 (r->role != RAFT_CANDIDATE || r->term != m.term))
+			continue;			/* not a candidate any more */
 		else
 			queue_out(r, &m);
 	}

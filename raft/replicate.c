@@ -442,6 +442,9 @@ raft_tick_leader(struct raft *r)
 			RAFT_TRACE(r, RAFT_EV_TRANSFER_TIMEOUT,.peer = r->transferee);
 			raft_transfer_abort(r);
 		}
+
+		/* a transfer may have kept us from leaving a joint configuration */
+		raft_maybe_auto_leave(r);
 	}
 	if (r->role == RAFT_LEADER && r->heartbeat_elapsed >= r->cfg.heartbeat_tick)
 	{
