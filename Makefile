@@ -60,7 +60,9 @@ endif
 
 # pg_regress runs in a temporary instance that preloads the library.
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
-REGRESS_OPTS = --temp-instance=tmp_check/instance --temp-config=test/regress.conf
+REGRESS_OPTS = --temp-instance=tmp_check/instance --temp-config=test/regress.conf \
+	--encoding=UTF8
+REGRESS_PREP = tmp_check
 TAP_TESTS = $(if $(wildcard t/*.pl),1)
 PG_PROVE_FLAGS = -I $(srcdir)/t/lib
 
@@ -93,6 +95,9 @@ build/flags: FORCE
 	@rm -f build/flags.new
 
 -include $(wildcard $(OBJS:.o=.d))
+
+tmp_check:
+	$(MKDIR_P) $@
 
 # The load generator and the history checker of the TAP tests.
 ifneq ($(wildcard test/Makefile),)

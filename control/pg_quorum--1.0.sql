@@ -605,12 +605,13 @@ CREATE FUNCTION quorum.history(
 	prefix boolean DEFAULT false,
 	since bigint DEFAULT 0,
 	until bigint DEFAULT 0,
-	max_rows bigint DEFAULT 0
+	max_rows bigint DEFAULT 0,
+	serializable boolean DEFAULT false
 )
 RETURNS SETOF quorum.event
 AS 'MODULE_PATHNAME', 'quorum_history_text'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 1000;
-COMMENT ON FUNCTION quorum.history(text, text, boolean, bigint, bigint, bigint)
+COMMENT ON FUNCTION quorum.history(text, text, boolean, bigint, bigint, bigint, boolean)
 IS 'the changes of keys after one revision and up to another, oldest first';
 
 CREATE FUNCTION quorum.history(
@@ -619,12 +620,13 @@ CREATE FUNCTION quorum.history(
 	prefix boolean DEFAULT false,
 	since bigint DEFAULT 0,
 	until bigint DEFAULT 0,
-	max_rows bigint DEFAULT 0
+	max_rows bigint DEFAULT 0,
+	serializable boolean DEFAULT false
 )
 RETURNS SETOF quorum.event_bytes
 AS 'MODULE_PATHNAME', 'quorum_history_bytea'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 1000;
-COMMENT ON FUNCTION quorum.history(bytea, bytea, boolean, bigint, bigint, bigint)
+COMMENT ON FUNCTION quorum.history(bytea, bytea, boolean, bigint, bigint, bigint, boolean)
 IS 'the changes of keys after one revision and up to another, oldest first';
 
 CREATE FUNCTION quorum.revision(

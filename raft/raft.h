@@ -681,7 +681,8 @@ extern enum raft_rc raft_read(struct raft *r, uint64_t ctx);
 
 /*
  * Start an election (a pre-election with pre_vote) now.  RAFT_INVALID if this
- * member may not campaign; RAFT_OK and nothing happens on a leader.
+ * member may not campaign, RAFT_DROPPED if not before a configuration change is
+ * applied; RAFT_OK and nothing happens on a leader.
  */
 extern enum raft_rc raft_campaign(struct raft *r);
 

@@ -32,16 +32,20 @@ trace_peer(struct raft *r, enum raft_event_kind kind, const struct raft_peer *p,
 }
 
 /*
- * The snapshot to send, if there is one from which the log continues.  A state
- * machine in the middle of a configuration entry has none.
+ * The snapshot to send, if there is one from which the log continues and that
+ * knows the peer, which would refuse it otherwise.  A state machine in the
+ * middle of a configuration entry has none.
  */
 static bool
-choose(const struct raft *r, struct raft_snap *snap)
+choose(const struct raft *r, const struct raft_peer *p, struct raft_snap *snap)
 {
 	if (!r->cfg.snapshot_at_applied)
 	{
-		if (!r->has_snapshot ||
-			(r->snapshot.index < r->trail.base && !r->cfg.scripted))
+		if (!r->has_snapshot)
+			return false;
+		if (!r->cfg.scripted &&
+			(r->snapshot.index < r->trail.base ||
+			 !raft_conf_has(&r->snapshot.conf, p->id)))
 			return false;
 		*snap = r->snapshot;
 		return true;
@@ -66,7 +70,7 @@ raft_send_snapshot(struct raft *r, struct raft_peer *p)
 		RAFT_TRACE(r, RAFT_EV_SNAP_INACTIVE,.peer = p->id);
 		return false;
 	}
-	if (!choose(r, &snap) ||
+	if (!choose(r, p, &snap) ||
 		!raft_vec_reserve(r, v, 1, sizeof(struct raft_snap)))
 	{
 		RAFT_TRACE(r, RAFT_EV_SNAP_UNAVAILABLE,.peer = p->id);

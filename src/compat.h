@@ -60,4 +60,13 @@ typedef bool PgqUpdateIndexes;
 #define PgqLockHeldByMe(tag, mode)	LockHeldByMe((tag), (mode))
 #endif
 
+/* Of the functions that were renamed, only who uses them needs the headers */
+#if PG_VERSION_NUM >= 160000
+#define pgq_owns_database(oid)	object_ownercheck(DatabaseRelationId, (oid), GetUserId())
+#define pgq_backend_status(i)	(&pgstat_get_local_beentry_by_index(i)->backendStatus)
+#else
+#define pgq_owns_database(oid)	pg_database_ownercheck((oid), GetUserId())
+#define pgq_backend_status(i)	(&pgstat_fetch_stat_local_beentry(i)->backendStatus)
+#endif
+
 #endif							/* PGQ_COMPAT_H */

@@ -19,6 +19,7 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 
+#include "dropdb.h"
 #include "member/shared.h"
 #include "notify/notify.h"
 #include "settings.h"
@@ -81,6 +82,7 @@ _PG_init(void)
 		return;
 
 	storage_install_ddl_guard();
+	dropdb_install();
 	previous_shmem_request = shmem_request_hook;
 	shmem_request_hook = shmem_request;
 	previous_shmem_startup = shmem_startup_hook;

@@ -106,31 +106,35 @@ check_initial_cluster(char **newval, void **extra, GucSource source)
 void
 settings_define(void)
 {
+	/* PostgreSQL refuses to take new settings of the postmaster once it runs. */
+	const GucContext fixed = process_shared_preload_libraries_in_progress ?
+	PGC_POSTMASTER : PGC_SIGHUP;
+
 	DefineCustomStringVariable("pg_quorum.database",
 							   "Sets the database in which the extension is created.",
 							   NULL, &setting_database, "postgres",
-							   PGC_POSTMASTER, 0, NULL, NULL, NULL);
+							   fixed, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("pg_quorum.member_name",
 							   "Sets the name of this instance in the cluster.",
 							   NULL, &setting_member_name, "default",
-							   PGC_POSTMASTER, 0, check_member_name, NULL, NULL);
+							   fixed, 0, check_member_name, NULL, NULL);
 	DefineCustomStringVariable("pg_quorum.initial_cluster",
 							   "Sets the members of a new cluster, as name=conninfo;name=conninfo.",
 							   "Empty for a cluster of one.",
 							   &setting_initial_cluster, "",
-							   PGC_POSTMASTER, GUC_SUPERUSER_ONLY, check_initial_cluster, NULL, NULL);
+							   fixed, GUC_SUPERUSER_ONLY, check_initial_cluster, NULL, NULL);
 	DefineCustomStringVariable("pg_quorum.initial_cluster_token",
 							   "Sets the text that tells this cluster from others with equal member names.",
 							   NULL, &setting_initial_cluster_token, "pg-quorum",
-							   PGC_POSTMASTER, 0, NULL, NULL, NULL);
+							   fixed, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_quorum.queue_size",
 							"Sets the shared memory for messages from other members.",
 							NULL, &setting_queue_size, 16 * 1024, 4 * 1024, 1024 * 1024,
-							PGC_POSTMASTER, GUC_UNIT_KB, NULL, NULL, NULL);
+							fixed, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_quorum.max_watches",
 							"Sets the number of watches that can be registered at a time.",
 							NULL, &setting_max_watches, 1024, 16, 262144,
-							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+							fixed, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_quorum.heartbeat_interval",
 							"Sets the time between heartbeats of a leader.",
 							NULL, &setting_heartbeat_interval, 100, 5, 10000,
@@ -160,7 +164,7 @@ settings_define(void)
 							 "Allows this member to vote while fsync is off.",
 							 "A crash of the machine may then lose acknowledged writes.",
 							 &setting_allow_fsync_off, false,
-							 PGC_POSTMASTER, 0, NULL, NULL, NULL);
+							 fixed, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_quorum.request_timeout",
 							"Sets the longest time a call waits for the cluster.",
 							NULL, &setting_request_timeout, 7000, 10, 3600 * 1000,

@@ -65,14 +65,15 @@ for my $side ('receiver', 'sender')
 			write_much('c', 4000, 10);
 			$cluster->start_member($away);
 			my $sender = $cluster->leader;
-			my $seen = $cluster->wait_until(
-				'a snapshot in transit',
-				sub {
-					my $state = $cluster->try_sql($sender, "SELECT state FROM quorum.members WHERE name = 'n$away'");
-					return defined $state && $state eq 'snapshot';
-				},
-				10);
-			note($seen ? 'killed in transit' : 'the snapshot was too quick to be seen');
+			my $seen = $cluster->sql($sender, "
+				DO \$\$ BEGIN
+				  FOR i IN 1..4000 LOOP
+				    EXIT WHEN (SELECT state = 'snapshot' FROM quorum.members WHERE name = 'n$away');
+				    PERFORM pg_sleep(0.002);
+				  END LOOP;
+				END \$\$;
+				SELECT state FROM quorum.members WHERE name = 'n$away'");
+			note("killed in state $seen");
 			my $victim = $side eq 'receiver' ? $away : $sender;
 			$cluster->kill_postmaster($victim);
 			sleep(0.5);

@@ -32,12 +32,19 @@ $cluster->send_to($client{stream}, "CALL quorum.watch_stream('at/', prefix => tr
 ok( $cluster->wait_until('the stream',
 		sub { $cluster->sql($leader, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CALL quorum.watch_stream%' AND state = 'active'") == 1 }),
 	'a client streams');
-sleep(3);
-
 my %what = (
 	wal  => 'SELECT pg_current_wal_insert_lsn()',
 	xid  => 'SELECT pg_snapshot_xmax(pg_current_snapshot())',
 	term => 'SELECT term FROM quorum.status');
+
+# Whoever reads a page may prune it: let that be done before.
+for my $i ($cluster->members)
+{
+	$cluster->sql($i, 'VACUUM');
+	$cluster->sql($i, $_) for values %what;
+}
+sleep(3);
+
 my %before;
 for my $i ($cluster->members)
 {

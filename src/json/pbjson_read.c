@@ -25,9 +25,11 @@
 #include "utils/float.h"
 #include "utils/numeric.h"
 
+#include "store/pbmem.h"
+
 #include "base64.h"
 #include "pbjson.h"
-#include "pbwire.h"
+#include "pbjson_int.h"
 
 /* Where we are, for error messages: a list from the innermost name outward */
 typedef struct Path
@@ -59,9 +61,11 @@ append_path(StringInfo buf, const Path *path)
 		appendStringInfo(buf, "%s%s", buf->len > 0 ? "." : "", path->name);
 }
 
-/* Refuse what stands at the path; expected says what should be there */
+/*
+ * Refuse what stands at the path; expected says what should be there.  Does not
+ * return.
+ */
 static void
-pg_attribute_noreturn()
 refuse(const Path *path, const char *expected)
 {
 	StringInfoData where;
@@ -195,6 +199,7 @@ read_double(const Path *path, const JsonbValue *value)
 			return -get_float8_infinity();
 	}
 	refuse(path, "a number");
+	return 0;					/* keep compiler quiet */
 }
 
 static int
@@ -335,7 +340,7 @@ read_repeated(ReadContext *context, const Path *path, ProtobufCMessage *message,
 			  const ProtobufCFieldDescriptor *field, const JsonbValue *value)
 {
 	char	   *base = (char *) message;
-	size_t		size = pbwire_element_size(field->type);
+	size_t		size = pbjson_element_size(field->type);
 	JsonbContainer *array;
 	char	   *elements;
 	uint32		n;
@@ -399,11 +404,11 @@ read_message(ReadContext *context, const Path *path,
 	JsonbValue	value;
 
 	check_stack_depth();
-	if (++context->depth > PBWIRE_MAX_DEPTH)
+	if (++context->depth > PB_MAX_DEPTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("request is nested too deeply"),
-				 errdetail("The limit is %d levels of objects.", PBWIRE_MAX_DEPTH)));
+				 errdetail("The limit is %d levels of objects.", PB_MAX_DEPTH)));
 
 	message = palloc(descriptor->sizeof_message);
 	protobuf_c_message_init(descriptor, message);

@@ -23,7 +23,7 @@
 
 #include "base64.h"
 #include "pbjson.h"
-#include "pbwire.h"
+#include "pbjson_int.h"
 
 bool
 pbjson_is_text(const void *data, size_t len)
@@ -202,6 +202,38 @@ is_default(const ProtobufCFieldDescriptor *field, const void *value)
 	return true;
 }
 
+size_t
+pbjson_element_size(ProtobufCType type)
+{
+	switch (type)
+	{
+		case PROTOBUF_C_TYPE_INT32:
+		case PROTOBUF_C_TYPE_SINT32:
+		case PROTOBUF_C_TYPE_SFIXED32:
+		case PROTOBUF_C_TYPE_UINT32:
+		case PROTOBUF_C_TYPE_FIXED32:
+		case PROTOBUF_C_TYPE_FLOAT:
+			return 4;
+		case PROTOBUF_C_TYPE_INT64:
+		case PROTOBUF_C_TYPE_SINT64:
+		case PROTOBUF_C_TYPE_SFIXED64:
+		case PROTOBUF_C_TYPE_UINT64:
+		case PROTOBUF_C_TYPE_FIXED64:
+		case PROTOBUF_C_TYPE_DOUBLE:
+			return 8;
+		case PROTOBUF_C_TYPE_BOOL:
+			return sizeof(protobuf_c_boolean);
+		case PROTOBUF_C_TYPE_ENUM:
+			return sizeof(int);
+		case PROTOBUF_C_TYPE_STRING:
+		case PROTOBUF_C_TYPE_MESSAGE:
+			return sizeof(void *);
+		case PROTOBUF_C_TYPE_BYTES:
+			return sizeof(ProtobufCBinaryData);
+	}
+	return 0;
+}
+
 /* Is the field there and worth writing? */
 static bool
 is_present(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
@@ -248,7 +280,7 @@ pbjson_append(StringInfo buf, const ProtobufCMessage *message, PbJsonStyle style
 		{
 			size_t		n = *(const size_t *) (base + field->quantifier_offset);
 			const char *elements = *(char *const *) (base + field->offset);
-			size_t		size = pbwire_element_size(field->type);
+			size_t		size = pbjson_element_size(field->type);
 			size_t		k;
 
 			appendStringInfoChar(buf, '[');

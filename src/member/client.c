@@ -127,42 +127,38 @@ check_role(void)
 {
 	MemberStatus status;
 
+	/* one word, no lock: in the common case nothing else is looked at */
+	if (member_shared->status.role != MEMBER_QUARANTINED)
+		return;
 	member_get_status(&status);
-	switch (status.role)
-	{
-		case MEMBER_QUARANTINED:
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("member is quarantined"),
-					 errdetail("%s", status.reason),
-					 errhint("Call quorum.rejoin() to join again as a fresh member, or quorum.new_cluster() to found a new cluster from this data.")));
-			break;
-		case MEMBER_REMOVED:
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("member was removed from the cluster"),
-					 errhint("Call quorum.rejoin() to join again as a fresh member.")));
-			break;
-		default:
-			break;
-	}
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("member is quarantined"),
+			 errdetail("%s", status.reason),
+			 errhint("Call quorum.rejoin() to join again as a fresh member, or quorum.new_cluster() to found a new cluster from this data.")));
 }
 
 /*
  * Raise the error for a request that was given up at the timeout.
  */
 static void
-report_timeout(SlotState state, SlotKind kind)
+report_timeout(SlotState state, SlotKind kind, int timeout_ms)
 {
 	MemberStatus status;
 
 	member_get_status(&status);
+	if (kind == SLOT_REJOIN)
+		ereport(ERROR,
+				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+				 errmsg("the member has not been taken into the cluster yet"),
+				 errdetail("It goes on asking.  It has done so for %d ms.", timeout_ms),
+				 errhint("The leader's log says why it refuses: a quorum must be there, and the member to be replaced must not be running.")));
 	if (state == SLOT_PROPOSED && kind != SLOT_READ)
 		ereport(ERROR,
 				(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
 				 errmsg("outcome of the request is unknown"),
 				 errdetail("It was proposed, but not known to be committed within %d ms.  It may still be carried out.",
-						   setting_request_timeout),
+						   timeout_ms),
 				 errhint("Read the keys concerned to learn what happened.")));
 	if (status.role == MEMBER_STOPPED)
 		ereport(ERROR,
@@ -179,7 +175,7 @@ report_timeout(SlotState state, SlotKind kind)
 	ereport(ERROR,
 			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
 			 errmsg(status.leader_id == 0 ? "no leader is known" : "no quorum of members answered in time"),
-			 errdetail("The request was not carried out within %d ms.", setting_request_timeout),
+			 errdetail("The request was not carried out within %d ms.", timeout_ms),
 			 errhint("Check quorum.members for members that cannot be reached.")));
 }
 
@@ -193,7 +189,9 @@ report_outcome(SlotOutcome outcome)
 		case OUTCOME_TOO_BIG:
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("request is too large")));
+					 errmsg("request is too large"),
+					 errdetail("It does not fit in the queues between the members."),
+					 errhint("Set pg_quorum.queue_size higher on all members.")));
 			break;
 		case OUTCOME_POISON:
 			ereport(ERROR,
@@ -321,9 +319,9 @@ do_request(SlotKind kind, uint64 number, const char *request, uint32 len, int ti
 	{
 		left_as = slot_release(slot);
 		if (left_as != SLOT_DONE)
-			report_timeout(left_as, kind);
+			report_timeout(left_as, kind, timeout_ms);
 		/* the answer came in the last moment and is gone: say what is known */
-		report_timeout(kind == SLOT_READ ? SLOT_QUEUED : SLOT_PROPOSED, kind);
+		report_timeout(kind == SLOT_READ ? SLOT_QUEUED : SLOT_PROPOSED, kind, timeout_ms);
 	}
 
 	if (slot->outcome == OUTCOME_RESULT && result != NULL)
@@ -550,8 +548,6 @@ member_role_name(MemberRole role)
 			return "learner";
 		case MEMBER_QUARANTINED:
 			return "quarantined";
-		case MEMBER_REMOVED:
-			return "removed";
 	}
 	return "unknown";
 }

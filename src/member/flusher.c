@@ -44,6 +44,8 @@ member_flusher_main(Datum arg)
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
+	/* no database: only to be seen in pg_stat_activity, and to take interrupts */
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 
 	before_shmem_exit(flusher_leaves, (Datum) 0);
 	member_shared->flusher_procno = pgq_my_procno();

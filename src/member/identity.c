@@ -359,7 +359,6 @@ identity_begin_rejoin(void)
 {
 	MemberMeta	meta;
 	Quorum__StoreMeta empty;
-	StoreSnapshotWriter *writer;
 
 	memset(&meta, 0, sizeof(meta));
 	stamp_instance(&meta);
@@ -378,9 +377,7 @@ identity_begin_rejoin(void)
 
 	/* an old fence fits neither the old nor the new state: quarantined still */
 	fence_create(meta.fence);
-	writer = store_install_begin(worker->tree_rel, &empty);
-	XLogFlush(store_install_finish(writer, worker->tree_rel, worker->log_rel,
-								   &meta, sizeof(MemberMeta)));
+	XLogFlush(store_reset(worker->tree_rel, &empty, worker->log_rel, &meta, sizeof(MemberMeta)));
 	ereport(LOG,
 			(errmsg("member \"%s\" gives up id %016llx and asks to join as %016llx",
 					setting_member_name, (unsigned long long) meta.replaces,

@@ -36,8 +36,7 @@ typedef enum MemberRole
 	MEMBER_CANDIDATE,			/* also while asking for pre-votes */
 	MEMBER_LEADER,
 	MEMBER_LEARNER,
-	MEMBER_QUARANTINED,
-	MEMBER_REMOVED
+	MEMBER_QUARANTINED			/* takes no part; the status says why */
 } MemberRole;
 
 typedef struct MemberStatus

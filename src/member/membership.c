@@ -158,29 +158,30 @@ lead_members(void)
 	}
 }
 
+static bool
+contains(const raft_id *ids, int n, uint64 id)
+{
+	int			i;
+
+	for (i = 0; i < n; i++)
+		if (ids[i] == id)
+			return true;
+	return false;
+}
+
 /*
- * Am I in the configuration?
+ * Is this member in the configuration, and if so, without a vote?
  */
 static bool
 in_configuration(uint64 id, bool *learner)
 {
 	struct raft_conf conf;
-	int			i;
 
 	raft_current_conf(worker->raft, &conf);
-	*learner = false;
-	for (i = 0; i < conf.n_voters; i++)
-		if (conf.voters[i] == id)
-			return true;
-	for (i = 0; i < conf.n_learners; i++)
-	{
-		if (conf.learners[i] == id)
-		{
-			*learner = true;
-			return true;
-		}
-	}
-	return false;
+	*learner = contains(conf.learners, conf.n_learners, id) ||
+		contains(conf.learners_next, conf.n_learners_next, id);
+	return *learner || contains(conf.voters, conf.n_voters, id) ||
+		contains(conf.outgoing, conf.n_outgoing, id);
 }
 
 /*
@@ -239,10 +240,37 @@ membership_tick(void)
 		else
 			ask_to_join();
 	}
+	else if (!in_configuration(worker->meta.member_id, &learner))
+		worker_set_role(MEMBER_QUARANTINED, "This member was removed from the cluster.");
 	if (!worker->meta.joining)
 		requests_joined();
 	if (worker->role == MEMBER_LEADER)
 		lead_members();
+}
+
+/*
+ * The id of the member that one who asks to join is to replace; 0 if there is
+ * none.  Data that was restored may be older than an earlier rejoin: then the id in it
+ * is gone, and the member's name says whose place it wants.
+ */
+static uint64
+member_to_replace(const Quorum__JoinRequest *join)
+{
+	bool		learner;
+	int			i;
+
+	if (in_configuration(join->old_id, &learner))
+		return join->old_id;
+	for (i = 0; i < worker->npeers; i++)
+	{
+		const Peer *peer = &worker->peers[i];
+
+		if (peer->name != NULL && join->member->name != NULL &&
+			strcmp(peer->name, join->member->name) == 0 &&
+			in_configuration(peer->id, &learner))
+			return peer->id;
+	}
+	return 0;
 }
 
 /*
@@ -262,12 +290,14 @@ membership_take_join(const Quorum__JoinRequest *join)
 	struct raft_peer_status progress[RAFT_MAX_PEERS];
 	size_t		n;
 	size_t		i;
+	uint64		old_id;
 	bool		learner;
 
 	if (worker->role != MEMBER_LEADER || join->member == NULL || join->member->id == 0 ||
 		in_configuration(join->member->id, &learner))
 		return;
-	if (!in_configuration(join->old_id, &learner) || join->old_id == worker->meta.member_id)
+	old_id = member_to_replace(join);
+	if (!in_configuration(old_id, &learner) || old_id == worker->meta.member_id)
 	{
 		ereport(LOG,
 				(errmsg("member \"%s\" may not join", join->member->name),
@@ -278,7 +308,7 @@ membership_take_join(const Quorum__JoinRequest *join)
 	n = raft_peers(worker->raft, progress, RAFT_MAX_PEERS);
 	for (i = 0; i < n; i++)
 	{
-		if (progress[i].id == join->old_id && progress[i].recent_active &&
+		if (progress[i].id == old_id && progress[i].recent_active &&
 			progress[i].silent_ticks < 10)
 		{
 			ereport(LOG,
@@ -294,7 +324,7 @@ membership_take_join(const Quorum__JoinRequest *join)
 	record.conninfo = join->member->conninfo;
 	record.is_learner = true;
 	record.promote = !learner;
-	steps[0] = make_step(QUORUM__MEMBER_CHANGE__STEP__KIND__REMOVE, join->old_id);
+	steps[0] = make_step(QUORUM__MEMBER_CHANGE__STEP__KIND__REMOVE, old_id);
 	steps[1] = make_step(QUORUM__MEMBER_CHANGE__STEP__KIND__ADD_LEARNER, record.id);
 	quorum__member_change__init(&change);
 	change.n_steps = 2;

@@ -35,9 +35,13 @@
 #define CONNECT_TIMEOUT_MS		5000
 #define RETRY_MIN_MS			50
 #define RETRY_MAX_MS			2000
+#define RETRY_REFUSED_MS		5000	/* after the peer said no */
 #define MAX_CALLS_IN_FLIGHT		1024
 #define MAX_BYTES_IN_FLIGHT		((uint64) 64 * 1024 * 1024)
 #define ANSWER_TIMEOUT_MS		10000
+
+/* A call goes out when it has so much: a peer's ring has room for several. */
+#define CALL_BYTES				((size_t) 1024 * 1024)
 
 /* Answers are looked for when so many are due, or this long after the last look:
  * each look is a system call, and they say nothing that is urgent. */
@@ -65,7 +69,9 @@ struct Link
 	bool		blocked;		/* output waits for the socket */
 	int			in_flight;		/* calls without an answer */
 	TimestampTz read_at;		/* when answers were last looked for */
-	uint64		bytes_in_flight;	/* estimate, reset when all are answered */
+	uint64		bytes_in_flight;
+	uint32		call_bytes[MAX_CALLS_IN_FLIGHT];	/* of each call without an answer */
+	uint32		first_call;		/* place of the oldest in call_bytes */
 	char	   *last_error;		/* to log each failure once */
 
 	pgsocket	socket;			/* as last put into the wait set */
@@ -77,6 +83,7 @@ struct Link
 	size_t		messages_size;
 	size_t		forwards_size;
 	size_t		refused_size;
+	size_t		batch_bytes;	/* payload in it, about */
 };
 
 static bool events_stale = true;
@@ -105,6 +112,7 @@ link_forget_batch(Link *link)
 	/* the arrays live in the turn's context */
 	quorum__peer_batch__init(&link->batch);
 	link->messages_size = link->forwards_size = link->refused_size = 0;
+	link->batch_bytes = 0;
 }
 
 /*
@@ -155,7 +163,7 @@ link_close(Link *link, const char *why)
 	link->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												 link->retry_ms / 2 +
 												 pg_prng_uint64_range(&pg_global_prng_state, 0, link->retry_ms));
-	link->retry_ms = Min(link->retry_ms * 2, RETRY_MAX_MS);
+	link->retry_ms = Max(Min(link->retry_ms * 2, RETRY_MAX_MS), Min(link->retry_ms, RETRY_REFUSED_MS));
 
 	if (was_ready && worker->raft != NULL && link->kind == LINK_BULK)
 		(void) raft_report_unreachable(worker->raft, link->peer->id);
@@ -286,6 +294,17 @@ link_connect(Link *link)
 }
 
 /*
+ * A call has been sent.
+ */
+static void
+note_call(Link *link, uint32 bytes)
+{
+	link->call_bytes[(link->first_call + link->in_flight) % MAX_CALLS_IN_FLIGHT] = bytes;
+	link->in_flight++;
+	link->bytes_in_flight += bytes;
+}
+
+/*
  * The connection stands: prepare the one statement, in the pipeline already.
  */
 static void
@@ -302,7 +321,7 @@ link_established(Link *link)
 		return;
 	}
 	link->state = LINK_READY;
-	link->in_flight = 1;
+	note_call(link, 0);
 	link->since = GetCurrentTimestamp();
 	link->blocked = PQflush(link->conn) == 1;
 	events_stale = true;
@@ -339,9 +358,9 @@ link_read(Link *link)
 		if (status == PGRES_PIPELINE_SYNC)
 		{
 			link->in_flight--;
+			link->bytes_in_flight -= link->call_bytes[link->first_call];
+			link->first_call = (link->first_call + 1) % MAX_CALLS_IN_FLIGHT;
 			link->since = GetCurrentTimestamp();
-			if (link->in_flight == 0)
-				link->bytes_in_flight = 0;
 			link->retry_ms = RETRY_MIN_MS;
 			if (link->last_error)
 			{
@@ -358,6 +377,8 @@ link_read(Link *link)
 			char	   *why = pstrdup(message ? message : PQresultErrorMessage(res));
 			bool		refused = sqlstate != NULL && strcmp(sqlstate, "PQ001") == 0;
 
+			if (sqlstate != NULL && strcmp(sqlstate, "55000") == 0)
+				link->retry_ms = RETRY_REFUSED_MS;
 			PQclear(res);
 			link_close(link, why);
 			if (refused)
@@ -432,6 +453,8 @@ peers_poll(void)
 
 /* ---------- sending ---------- */
 
+static void link_send_batch(Link *link);
+
 static bool
 link_can_send(Link *link)
 {
@@ -469,12 +492,17 @@ peers_queue_message(Peer *peer, Quorum__PeerMessage *message)
 {
 	bool		bulk = message->type == RAFT_MSG_APP || message->type == RAFT_MSG_PROP;
 	Link	   *link = link_for(peer, bulk ? LINK_BULK : LINK_EXPRESS);
+	size_t		i;
 
 	if (link == NULL)
 		return;
 	link->batch.messages = grow_array(link->batch.messages, link->batch.n_messages,
 									  &link->messages_size, sizeof(void *));
 	link->batch.messages[link->batch.n_messages++] = message;
+	for (i = 0; i < message->n_entries; i++)
+		link->batch_bytes += message->entries[i]->data.len;
+	if (link->batch_bytes >= CALL_BYTES)
+		link_send_batch(link);
 }
 
 /*
@@ -498,6 +526,9 @@ peers_queue_forward(Peer *peer, uint64 term, uint64 request, const char *command
 	link->batch.forwards = grow_array(link->batch.forwards, link->batch.n_forwards,
 									  &link->forwards_size, sizeof(void *));
 	link->batch.forwards[link->batch.n_forwards++] = forward;
+	link->batch_bytes += len;
+	if (link->batch_bytes >= CALL_BYTES)
+		link_send_batch(link);
 	return true;
 }
 
@@ -549,8 +580,7 @@ link_call_to(Link *link, uint64 to, Quorum__PeerBatch *batch)
 		return;
 	}
 	pfree(bytes);
-	link->in_flight++;
-	link->bytes_in_flight += length;
+	note_call(link, length);
 	rc = PQflush(link->conn);
 	if (rc < 0)
 		link_close(link, link_message(link));
@@ -562,6 +592,23 @@ static void
 link_call(Link *link, Quorum__PeerBatch *batch)
 {
 	link_call_to(link, link->peer->id, batch);
+}
+
+/*
+ * Send what has been collected for a link.  If the link is down by now, commands
+ * in it are known not to have left and can be tried again.
+ */
+static void
+link_send_batch(Link *link)
+{
+	size_t		i;
+
+	if (link->state == LINK_READY && link->in_flight < MAX_CALLS_IN_FLIGHT)
+		link_call(link, &link->batch);
+	else
+		for (i = 0; i < link->batch.n_forwards; i++)
+			requests_refused(link->batch.forwards[i]->request);
+	link_forget_batch(link);
 }
 
 /*
@@ -579,13 +626,10 @@ peers_flush(void)
 		{
 			Link	   *link = worker->peers[i].links[k];
 
-			if (link->batch.n_messages == 0 && link->batch.n_forwards == 0 &&
-				link->batch.n_refused == 0 && link->batch.report == NULL &&
-				link->batch.n_members == 0)
-				continue;
-			if (link->state == LINK_READY)
-				link_call(link, &link->batch);
-			link_forget_batch(link);
+			if (link->batch.n_messages > 0 || link->batch.n_forwards > 0 ||
+				link->batch.n_refused > 0 || link->batch.report != NULL ||
+				link->batch.n_members > 0)
+				link_send_batch(link);
 		}
 	}
 }

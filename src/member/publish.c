@@ -13,9 +13,12 @@
 #include "postgres.h"
 
 #include "utils/ps_status.h"
+#include "utils/timestamp.h"
 
 #include "../settings.h"
 #include "worker.h"
+
+#define PEERS_EVERY_MS			20
 
 static void
 show_in_title(const MemberStatus *status)
@@ -34,19 +37,51 @@ show_in_title(const MemberStatus *status)
 }
 
 /*
- * publish_status() -- copy the member's state into shared memory.
+ * What is known of the peers.
+ */
+static void
+publish_peers(bool leading)
+{
+	MemberShared *s = member_shared;
+	MemberPeer	peers[MEMBER_MAX_PEERS];
+	struct raft_peer_status progress[RAFT_MAX_PEERS];
+	size_t		nprogress = leading ? raft_peers(worker->raft, progress, RAFT_MAX_PEERS) : 0;
+	int			npeers = Min(worker->npeers, MEMBER_MAX_PEERS);
+	int			i;
+	size_t		j;
+
+	memset(peers, 0, sizeof(peers));
+	for (i = 0; i < npeers; i++)
+	{
+		peers[i].id = worker->peers[i].id;
+		peers[i].connected = peers_connected(&worker->peers[i]);
+		for (j = 0; j < nprogress; j++)
+		{
+			if (progress[j].id != peers[i].id)
+				continue;
+			peers[i].match_index = progress[j].match;
+			strlcpy(peers[i].state, raft_peer_state_name(progress[j].state),
+					sizeof(peers[i].state));
+		}
+	}
+
+	SpinLockAcquire(&s->mutex);
+	s->npeers = npeers;
+	memcpy(s->peers, peers, sizeof(MemberPeer) * npeers);
+	SpinLockRelease(&s->mutex);
+}
+
+/*
+ * publish_status() -- copy the member's state into shared memory; that of the
+ * peers not more often than anybody could read it.
  */
 void
 publish_status(void)
 {
+	static TimestampTz peers_published;
+	TimestampTz now = GetCurrentTimestamp();
 	MemberShared *s = member_shared;
 	MemberStatus status;
-	MemberPeer	peers[MEMBER_MAX_PEERS];
-	struct raft_peer_status progress[RAFT_MAX_PEERS];
-	size_t		nprogress = 0;
-	int			npeers = Min(worker->npeers, MEMBER_MAX_PEERS);
-	int			i;
-	size_t		j;
 
 	memset(&status, 0, sizeof(status));
 	status.cluster_id = worker->meta.cluster_id;
@@ -65,8 +100,6 @@ publish_status(void)
 		status.commit_index = raft.commit;
 		status.first_index = raft.first;
 		status.last_index = raft.last;
-		if (raft.role == RAFT_LEADER)
-			nprogress = raft_peers(worker->raft, progress, RAFT_MAX_PEERS);
 	}
 	if (worker->store != NULL)
 	{
@@ -77,27 +110,15 @@ publish_status(void)
 		status.compacted_revision = meta->compacted_revision;
 	}
 
-	memset(peers, 0, sizeof(peers));
-	for (i = 0; i < npeers; i++)
-	{
-		peers[i].id = worker->peers[i].id;
-		peers[i].connected = peers_connected(&worker->peers[i]);
-		for (j = 0; j < nprogress; j++)
-		{
-			if (progress[j].id != peers[i].id)
-				continue;
-			peers[i].match_index = progress[j].match;
-			strlcpy(peers[i].state, raft_peer_state_name(progress[j].state),
-					sizeof(peers[i].state));
-		}
-	}
-
 	SpinLockAcquire(&s->mutex);
 	s->status = status;
-	s->npeers = npeers;
-	memcpy(s->peers, peers, sizeof(MemberPeer) * npeers);
 	SpinLockRelease(&s->mutex);
 
+	if (TimestampDifferenceExceeds(peers_published, now, PEERS_EVERY_MS))
+	{
+		peers_published = now;
+		publish_peers(status.role == MEMBER_LEADER && worker->raft != NULL);
+	}
 	show_in_title(&status);
 }
 

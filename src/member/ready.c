@@ -19,6 +19,7 @@
 #include "access/xlog.h"
 #include "portability/instr_time.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "../settings.h"
 #include "../store/pbmem.h"
@@ -33,6 +34,9 @@
 #define FLUSH_MUCH_WAL			((uint64) 8 * 1024 * 1024)
 #define FLUSH_FAST_USEC			5000
 #define FLUSH_FAST_COUNT		10
+
+/* Commit news waits so long for entries to travel with. */
+#define HOLD_MS					1
 
 /* How far the log may grow beyond catchup_entries for a slow follower. */
 #define TRIM_FOLLOWER_FACTOR	20
@@ -151,6 +155,71 @@ attach_entries(Quorum__PeerMessage *out, uint64 lo, uint64 hi)
 	out->n_entries = n;
 }
 
+/*
+ * An append without entries that only tells a follower in step of a newer
+ * commit index can wait a moment: under load the next entries are about to go
+ * out and carry the same news, which saves a message and its answer for
+ * each peer and write.
+ */
+static bool
+hold_commit_news(Peer *peer, const struct raft_msg *msg)
+{
+	struct raft_peer_status progress[RAFT_MAX_PEERS];
+	size_t		n;
+	size_t		i;
+
+	if (msg->n_entries > 0 || msg->commit <= peer->sent_commit)
+		return false;
+	n = raft_peers(worker->raft, progress, RAFT_MAX_PEERS);
+	for (i = 0; i < n; i++)
+	{
+		if (progress[i].id != peer->id)
+			continue;
+		if (progress[i].state != RAFT_REPLICATE || progress[i].learner)
+			return false;
+		peer->held = *msg;
+		peer->holding = true;
+		if (!worker->holding)
+		{
+			worker->holding = true;
+			worker->held_since = GetCurrentTimestamp();
+		}
+		return true;
+	}
+	return false;
+}
+
+/*
+ * ready_release_held() -- send the commit news that is held, because somebody
+ * waits for it or its time is up.
+ */
+void
+ready_release_held(void)
+{
+	int			i;
+
+	if (!worker->holding)
+		return;
+	worker->holding = false;
+	for (i = 0; i < worker->npeers; i++)
+	{
+		Peer	   *peer = &worker->peers[i];
+
+		if (!peer->holding)
+			continue;
+		peer->holding = false;
+		peer->sent_commit = peer->held.commit;
+		peers_queue_message(peer, encode_message(&peer->held));
+	}
+}
+
+bool
+ready_held_is_due(void)
+{
+	return worker->holding &&
+		TimestampDifferenceExceeds(worker->held_since, GetCurrentTimestamp(), HOLD_MS);
+}
+
 static void
 send_messages(const struct raft_ready *rd)
 {
@@ -172,6 +241,15 @@ send_messages(const struct raft_ready *rd)
 		{
 			catchup_start(peer, msg);
 			continue;
+		}
+		if (msg->type == RAFT_MSG_READ_INDEX_RESP)
+			ready_release_held();	/* the reader waits for that index */
+		if (msg->type == RAFT_MSG_APP)
+		{
+			if (hold_commit_news(peer, msg))
+				continue;
+			peer->holding = false;
+			peer->sent_commit = msg->commit;
 		}
 		out = encode_message(msg);
 		if (msg->type == RAFT_MSG_APP && msg->n_entries > 0)
@@ -398,6 +476,8 @@ apply_run(void)
 				continue;
 			}
 			mine = command != NULL && command->origin == member_shared->run_id;
+			if (command != NULL && !mine)
+				ready_release_held();	/* somebody waits for it on another member */
 			store_apply(worker->store, index, term, command, mine, mine ? &result : NULL);
 			if (mine)
 			{

@@ -348,14 +348,14 @@ requests_take(void)
 		if (slot->kind == SLOT_REJOIN || slot->kind == SLOT_NEW_CLUSTER)
 		{
 			pg_atomic_write_u32(&slot->state, SLOT_PROPOSED);
-			if (worker->role != MEMBER_QUARANTINED && worker->role != MEMBER_REMOVED)
+			if (worker->role != MEMBER_QUARANTINED)
 				requests_complete(slot->number, OUTCOME_STATE, NULL, 0);
 			else if (slot->kind == SLOT_REJOIN)
 				identity_begin_rejoin();
 			else
 				identity_begin_new_cluster();
 		}
-		else if (worker->role == MEMBER_QUARANTINED || worker->role == MEMBER_REMOVED)
+		else if (worker->role == MEMBER_QUARANTINED)
 		{
 			pg_atomic_write_u32(&slot->state, SLOT_PROPOSED);
 			requests_complete(slot->number, OUTCOME_STATE, NULL, 0);

@@ -52,6 +52,7 @@
 #define COMPACT_REVISIONS_PER_TURN	200
 #define GARBAGE_PAGES_PER_TURN	64
 #define READY_ROUNDS_PER_TURN	8
+#define SLICES_EVERY_MS			20
 
 Worker	   *worker;
 
@@ -241,7 +242,8 @@ start_raft(void)
 	cfg.forward_proposals = false;
 	cfg.snapshot_at_applied = true;
 	cfg.max_inflight_bytes = 16 * 1024 * 1024;
-	cfg.max_entry_bytes = 128 * 1024 * 1024;
+	/* what fits in a peer's ring beside others */
+	cfg.max_entry_bytes = (uint64) setting_queue_size * 1024 / 4;
 
 	fault = raft_boot_check(&cfg, &boot);
 	if (fault != RAFT_BOOT_OK)
@@ -410,13 +412,20 @@ worker_service(void)
 }
 
 /*
- * Work that can always wait: a slice of each kind.
+ * Work that can always wait: a slice of each kind, now and then, or in every
+ * turn while there is more to do.
  */
 static void
 background_slices(void)
 {
-	worker->more_work = false;
+	static TimestampTz last;
+	TimestampTz now = GetCurrentTimestamp();
+
 	catchup_run();
+	if (!worker->more_work && !TimestampDifferenceExceeds(last, now, SLICES_EVERY_MS))
+		return;
+	last = now;
+	worker->more_work = false;
 	if (!catchup_active() &&
 		store_compact_slice(worker->store, worker->tree_rel, COMPACT_REVISIONS_PER_TURN))
 		worker->more_work = true;
@@ -468,6 +477,8 @@ run_turn(void)
 			if (!raft_has_ready(worker->raft) && worker->applied >= worker->apply_to)
 				break;
 		}
+		if (ready_held_is_due())
+			ready_release_held();
 		background_slices();
 		if (worker->peers_changed)
 		{
@@ -508,7 +519,11 @@ wait_for_work(void)
 	else if (worker->raft == NULL)
 		timeout = IDLE_POLL_MS;
 	else
+	{
 		timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_tick);
+		if (worker->holding)
+			timeout = Min(timeout, 1);
+	}
 	if (wait_set == NULL || peers_events_stale())
 		rebuild_wait_set();
 	peers_prepare_wait(wait_set);
@@ -532,7 +547,7 @@ has_work(void)
 	if (worker->raft == NULL)
 		return false;
 	return GetCurrentTimestamp() >= next_tick || raft_has_ready(worker->raft) ||
-		worker->flush_delegated || catchup_active();
+		worker->flush_delegated || catchup_active() || ready_held_is_due();
 }
 
 static void

@@ -70,6 +70,11 @@ typedef struct Peer
 	bool		is_learner;
 	bool		promote;		/* make it a voter as soon as it has caught up */
 	Link	   *links[LINK_COUNT];
+
+	/* news of the commit index that waits for company (ready.c) */
+	bool		holding;
+	struct raft_msg held;
+	uint64		sent_commit;
 } Peer;
 
 typedef struct Worker
@@ -107,6 +112,8 @@ typedef struct Worker
 	bool		peers_changed;
 
 	bool		more_work;		/* do not sleep: sliced work is left */
+	bool		holding;		/* some peer's commit news is held */
+	TimestampTz held_since;
 } Worker;
 
 extern Worker *worker;
@@ -178,6 +185,8 @@ extern void requests_joined(void);
 extern void ready_run(void);	/* take and carry out all output of the core */
 extern void ready_flush(void);	/* make writes durable, or have it done */
 extern void ready_poll_flusher(void);
+extern void ready_release_held(void);	/* send held commit news now */
+extern bool ready_held_is_due(void);
 extern void apply_run(void);	/* a bounded amount */
 extern void log_trim(void);
 

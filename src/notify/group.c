@@ -191,8 +191,9 @@ add_revisions(List *matched, const FeedPosition *position, Outbox *outbox)
  * told so, and ends; one that is told revisions is told that one.
  */
 static void
-add_compacted(WatchGroup *group, int64 compacted, List **matched, Outbox *outbox)
+add_compacted(WatchGroup *group, int64 compacted, Outbox *outbox)
 {
+	MemoryContext old = MemoryContextSwitchTo(outbox->context);
 	ListCell   *lc;
 
 	foreach(lc, group->watches)
@@ -204,7 +205,7 @@ add_compacted(WatchGroup *group, int64 compacted, List **matched, Outbox *outbox
 		if (watch->payload == WATCH_PAYLOAD_REVISION)
 		{
 			watch->matched = compacted;
-			*matched = lappend(*matched, watch);
+			outbox_add(outbox, watch->channel, payload_revision(compacted), 64);
 			continue;
 		}
 		watch->ended = true;
@@ -212,6 +213,7 @@ add_compacted(WatchGroup *group, int64 compacted, List **matched, Outbox *outbox
 		if (watch->named)
 			named_save_end(watch->channel, compacted);
 	}
+	MemoryContextSwitchTo(old);
 }
 
 static bool
@@ -269,7 +271,7 @@ send_batch(WatchGroup *group, int64 until, Oid store, FeedPosition *position, Ou
 		outbox_reset(outbox);
 		matched = NIL;
 		forget_batch(group);
-		add_compacted(group, meta->compacted_revision, &matched, outbox);
+		add_compacted(group, meta->compacted_revision, outbox);
 		position->revision = Max(group->position.revision, meta->compacted_revision - 1);
 		position->offset = 0;
 		result = GROUP_ENDED;
@@ -287,7 +289,7 @@ send_batch(WatchGroup *group, int64 until, Oid store, FeedPosition *position, Ou
 	for (i = 0; i < outbox->n; i++)
 		Async_Notify(outbox->items[i].channel, outbox->items[i].payload);
 
-	told_revisions = matched != NIL;
+	told_revisions = matched != NIL || result == GROUP_ENDED;
 	CommitTransactionCommand();
 	if (told_revisions)
 	{

@@ -7,8 +7,8 @@
  * transaction for what has come together in a window.  The first event after a
  * pause goes out at once; from then on there is at most one batch in
  * pg_quorum.notify_interval.  PostgreSQL wakes every listening session for each
- * transaction that notifies, so with many of them a commit takes long, and the window
- * grows with it: the worker leaves three quarters of its time to others.
+ * transaction that notifies, so with many of them a commit takes long; the worker then
+ * rests three times as long as it took before it sends the next batch.
  *
  * Watches are in two groups.  Those of the main group have been told all there was
  * up to its position, near the present.  A watch that begins in the past goes into the
@@ -57,8 +57,8 @@
 /* Progress of named watches is saved this often at most */
 #define SAVE_INTERVAL_MS		10000
 
-/* The window never grows beyond this for the sake of slow commits */
-#define MAX_WINDOW_MS			250
+/* The rest after a batch that took long, at most */
+#define MAX_REST_MS				250
 
 /* First and last delay before a failed batch is tried again */
 #define MIN_RETRY_MS			50
@@ -511,8 +511,8 @@ send_batches(int64 revision)
 	WatchGroup *lagging = &notifier.lagging;
 	GroupResult result;
 	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz now;
 	bool		sent = false;
-	long		window_ms;
 
 	pgstat_report_activity(STATE_RUNNING, "telling watches");
 	if (lagging->watches != NIL)
@@ -537,15 +537,16 @@ send_batches(int64 revision)
 		publish_group(main);
 	}
 
-	/* a backlog is worked off without delay, but not faster than listeners take it */
-	window_ms = setting_notify_interval;
+	/* not before the window is over, nor before those that were woken had their time */
+	now = GetCurrentTimestamp();
+	notifier.next_batch = TimestampTzPlusMilliseconds(start, setting_notify_interval);
 	if (sent)
 	{
-		long		took_ms = TimestampDifferenceMilliseconds(start, GetCurrentTimestamp());
+		long		rest_ms = Min(3 * TimestampDifferenceMilliseconds(start, now), MAX_REST_MS);
 
-		window_ms = Max(window_ms, Min(3 * took_ms, MAX_WINDOW_MS));
+		notifier.next_batch = Max(notifier.next_batch,
+								  TimestampTzPlusMilliseconds(now, rest_ms));
 	}
-	notifier.next_batch = TimestampTzPlusMilliseconds(start, window_ms);
 
 done:
 	pgstat_report_stat(false);

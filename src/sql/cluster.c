@@ -18,6 +18,7 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -26,6 +27,8 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "member/member.h"
@@ -352,6 +355,44 @@ count_finding(const char *relation, BlockNumber block, const char *finding, void
 }
 
 /*
+ * storage_check(), in which a page that cannot be read at all is a finding too
+ * (without a block; the message names it) and ends the pass.
+ */
+static void
+check_pages(Relation rel, StorageKind kind, StorageReport report, void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		storage_check(rel, kind, report, arg);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+
+		if (error->sqlerrcode != ERRCODE_DATA_CORRUPTED &&
+			error->sqlerrcode != ERRCODE_INDEX_CORRUPTED)
+			ReThrowError(error);
+		report(RelationGetRelationName(rel), InvalidBlockNumber, error->message, arg);
+	}
+	PG_END_TRY();
+}
+
+/*
  * Verify a relation.  The first pass lets the writer go on and may therefore
  * find what is only in the middle of a change; a finding counts if a second
  * pass, with the writer locked out, makes it too.  So a sound store is
@@ -367,7 +408,7 @@ check_relation(SqlRowSink *sink, StorageKind kind)
 	rel = storage_open(kind, AccessShareLock, false);
 	if (rel == NULL)
 		return;
-	storage_check(rel, kind, count_finding, &findings);
+	check_pages(rel, kind, count_finding, &findings);
 	relation_close(rel, AccessShareLock);
 	if (findings == 0)
 		return;
@@ -375,7 +416,7 @@ check_relation(SqlRowSink *sink, StorageKind kind)
 	rel = storage_open(kind, exclusive, false);
 	if (rel == NULL)
 		return;
-	storage_check(rel, kind, report_finding, sink);
+	check_pages(rel, kind, report_finding, sink);
 	relation_close(rel, exclusive);
 }
 

@@ -78,7 +78,7 @@ static const ErrorText error_texts[] = {
 	{STORE_KEY_NOT_FOUND, ERRCODE_INVALID_PARAMETER_VALUE,
 		"key does not exist",
 		DETAIL_NONE,
-	"ignore_value and ignore_lease keep what an existing key has."},
+	"ignore_value and ignore_lease need an existing key, and each operation of a transaction a request."},
 	{STORE_INVALID_SORT, ERRCODE_INVALID_PARAMETER_VALUE,
 		"invalid sort option",
 	DETAIL_NONE, NULL},

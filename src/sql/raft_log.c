@@ -16,9 +16,9 @@
 #include "utils/builtins.h"
 
 #include "json/pbjson.h"
-#include "json/pbwire.h"
 #include "raft.h"
 #include "sql.h"
+#include "store/pbmem.h"
 
 /* index, term, type, size, request */
 #define RAFT_LOG_COLUMNS	5
@@ -47,7 +47,7 @@ decode_request(const LogEntry *entry)
 	Quorum__Command *command;
 
 	command = (Quorum__Command *)
-		pbwire_unpack(&quorum__command__descriptor, (const uint8_t *) entry->data, entry->size);
+		pb_unpack(&quorum__command__descriptor, entry->data, entry->size);
 	if (command == NULL)
 		return NULL;
 	if (command->op_case == QUORUM__COMMAND__OP_MEMBER_CHANGE && command->member_change != NULL)

@@ -29,8 +29,7 @@ Datum quorum_##name##_text(PG_FUNCTION_ARGS) \
 { return name##_form(fcinfo, SQL_TEXT); } \
 PG_FUNCTION_INFO_V1(quorum_##name##_bytea); \
 Datum quorum_##name##_bytea(PG_FUNCTION_ARGS) \
-{ return name##_form(fcinfo, SQL_BYTES); } \
-typedef int name##_forms_end
+{ return name##_form(fcinfo, SQL_BYTES); }
 
 /* The key of the arguments (key, revision, serializable), or NULL */
 static Mvccpb__KeyValue *
@@ -60,7 +59,7 @@ get_form(FunctionCallInfo fcinfo, SqlForm form)
 		PG_RETURN_NULL();
 	return sql_bytes_datum(&kv->value, form);
 }
-KEY_FORMS(get);
+KEY_FORMS(get)
 
 /* get_kv(key, revision, serializable) */
 static Datum
@@ -72,7 +71,7 @@ get_kv_form(FunctionCallInfo fcinfo, SqlForm form)
 		PG_RETURN_NULL();
 	return sql_kv_datum(fcinfo, kv, form);
 }
-KEY_FORMS(get_kv);
+KEY_FORMS(get_kv)
 
 /*
  * range(key, range_end, prefix, revision, max_rows, sort_by, descending,
@@ -106,7 +105,7 @@ range_form(FunctionCallInfo fcinfo, SqlForm form)
 	sql_sink_end(&sink);
 	return (Datum) 0;
 }
-KEY_FORMS(range);
+KEY_FORMS(range)
 
 /* count(key, range_end, prefix, revision, serializable), for text and bytea */
 PG_FUNCTION_INFO_V1(quorum_count);
@@ -136,7 +135,7 @@ quorum_count(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(info.count);
 }
 
-/* history(key, range_end, prefix, since, until, max_rows) */
+/* history(key, range_end, prefix, since, until, max_rows, serializable) */
 static Datum
 history_form(FunctionCallInfo fcinfo, SqlForm form)
 {
@@ -157,10 +156,10 @@ history_form(FunctionCallInfo fcinfo, SqlForm form)
 	sql_sink_begin(&sink, fcinfo, form);
 	sink.max_rows = sql_arg_count(fcinfo, 5, "max_rows");
 
-	store = sql_begin_read(false);
+	store = sql_begin_read(sql_arg_bool(fcinfo, 6));
 	meta = store_read_meta(store);
 	if (since == 0)
-		since = Max(meta->compacted_revision, 0);
+		since = Max(meta->compacted_revision - 1, 0);
 	if (since > meta->revision || until > meta->revision)
 		error = STORE_FUTURE_REVISION;
 	else
@@ -174,7 +173,7 @@ history_form(FunctionCallInfo fcinfo, SqlForm form)
 	sql_sink_end(&sink);
 	return (Datum) 0;
 }
-KEY_FORMS(history);
+KEY_FORMS(history)
 
 /* revision(serializable) */
 PG_FUNCTION_INFO_V1(quorum_revision);

@@ -125,10 +125,9 @@ extern bool sql_sink_event(const Mvccpb__Event *event, void *arg);
  * ----------------------------------------------------------------
  */
 
-/* Raise the ERROR of the interface for a refusal, which is not STORE_OK.  The
- * revisions go into the detail where they say something. */
-extern void pg_attribute_noreturn() sql_raise(StoreError error, int64 revision,
-											  int64 compacted_revision);
+/* Raise the ERROR of the interface for a refusal, which is not STORE_OK; does
+ * not return.  The revisions go into the detail where they say something. */
+extern void sql_raise(StoreError error, int64 revision, int64 compacted_revision);
 
 static inline void
 sql_check(StoreError error, const StoreRangeInfo *info)

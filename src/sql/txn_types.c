@@ -24,8 +24,8 @@
 #include "utils/builtins.h"
 
 #include "json/pbjson.h"
-#include "json/pbwire.h"
 #include "sql.h"
+#include "store/pbmem.h"
 
 #include "compat.h"
 
@@ -54,7 +54,7 @@ static ProtobufCMessage *
 decode(const ProtobufCMessageDescriptor *descriptor, const char *kind,
 	   const void *data, size_t len)
 {
-	ProtobufCMessage *message = pbwire_unpack(descriptor, data, len);
+	ProtobufCMessage *message = pb_unpack(descriptor, data, len);
 
 	if (message == NULL)
 		ereport(ERROR,
@@ -411,9 +411,8 @@ quorum_op_txn(PG_FUNCTION_ARGS)
 	op.request_txn = &txn;
 	result = DatumGetByteaP(message_datum(&op.base));
 
-	/* two levels are left for the request that this becomes a part of */
-	if (!pbwire_check(OP_DESCRIPTOR, (uint8_t *) VARDATA(result),
-					  VARSIZE(result) - VARHDRSZ, PBWIRE_MAX_DEPTH - 2))
+	/* every value of the type can be decoded again */
+	if (pb_unpack(OP_DESCRIPTOR, VARDATA(result), VARSIZE(result) - VARHDRSZ) == NULL)
 		sql_raise(STORE_TOO_MANY_OPS, 0, 0);
 	PG_RETURN_BYTEA_P(result);
 }

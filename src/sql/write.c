@@ -46,8 +46,7 @@ Datum quorum_##name##_bytea(PG_FUNCTION_ARGS) \
 { return name##_form(fcinfo, SQL_BYTES, SQL_BYTES); } \
 PG_FUNCTION_INFO_V1(quorum_##name##_bytea_jsonb); \
 Datum quorum_##name##_bytea_jsonb(PG_FUNCTION_ARGS) \
-{ return name##_form(fcinfo, SQL_BYTES, SQL_JSONB); } \
-typedef int name##_forms_end
+{ return name##_form(fcinfo, SQL_BYTES, SQL_JSONB); }
 
 /*
  * After a write, before its answer is shown in text form: ERROR if some of it is
@@ -85,7 +84,7 @@ put_form(FunctionCallInfo fcinfo, SqlForm key_form, SqlForm value_form)
 
 	PG_RETURN_INT64(sql_execute(&command)->revision);
 }
-KEY_VALUE_FORMS(put);
+KEY_VALUE_FORMS(put)
 
 /* swap(key, value, lease) */
 static Datum
@@ -112,7 +111,7 @@ swap_form(FunctionCallInfo fcinfo, SqlForm key_form, SqlForm value_form)
 	require_text_answer(previous, key_form, result->revision);
 	return sql_kv_datum(fcinfo, previous, key_form);
 }
-KEY_VALUE_FORMS(swap);
+KEY_VALUE_FORMS(swap)
 
 /* One comparison, and a put if it holds; returns whether it did */
 static bool
@@ -157,7 +156,7 @@ put_if_absent_form(FunctionCallInfo fcinfo, SqlForm key_form, SqlForm value_form
 	compare.create_revision = 0;
 	PG_RETURN_BOOL(put_if(&compare, &put));
 }
-KEY_VALUE_FORMS(put_if_absent);
+KEY_VALUE_FORMS(put_if_absent)
 
 /* cas(key, mod_revision, value, lease) */
 static Datum
@@ -178,7 +177,7 @@ cas_form(FunctionCallInfo fcinfo, SqlForm key_form, SqlForm value_form)
 	compare.mod_revision = sql_arg_count(fcinfo, 1, "mod_revision");
 	PG_RETURN_BOOL(put_if(&compare, &put));
 }
-KEY_VALUE_FORMS(cas);
+KEY_VALUE_FORMS(cas)
 
 /* Delete the keys of the arguments (key, range_end, prefix) */
 static Quorum__Result *

@@ -19,7 +19,7 @@
 
 /* am.c */
 extern bool storage_relation_kind(Relation rel, StorageKind *kind);
-extern void storage_refuse(const char *action, const char *relation) pg_attribute_noreturn();
+extern void storage_refuse(const char *action, const char *relation);
 
 /* am_scan.c */
 extern TableScanDesc storage_scan_begin(Relation rel, Snapshot snapshot, int nkeys,

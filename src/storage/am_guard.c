@@ -137,18 +137,41 @@ check_truncate(TruncateStmt *stmt)
 	}
 }
 
+/* A table is found by its name, and its rows are made to fit its columns */
+static void
+check_rename(RenameStmt *stmt)
+{
+	if ((stmt->renameType == OBJECT_TABLE || stmt->renameType == OBJECT_COLUMN) &&
+		stmt->relation != NULL && names_ours(stmt->relation))
+		storage_refuse("rename", stmt->relation->relname);
+}
+
+static void
+check_set_schema(AlterObjectSchemaStmt *stmt)
+{
+	if (stmt->objectType == OBJECT_TABLE && stmt->relation != NULL &&
+		names_ours(stmt->relation))
+		storage_refuse("set the schema of", stmt->relation->relname);
+}
+
 static void
 guard_process_utility(PlannedStmt *pstmt, const char *query_string,
 					  bool read_only_tree, ProcessUtilityContext context,
 					  ParamListInfo params, QueryEnvironment *query_env,
 					  DestReceiver *dest, QueryCompletion *qc)
 {
+	Node	   *stmt = pstmt->utilityStmt;
+
 	if (!creating_extension && !IsBinaryUpgrade)
 	{
-		if (IsA(pstmt->utilityStmt, AlterTableStmt))
-			check_alter_table((AlterTableStmt *) pstmt->utilityStmt);
-		else if (IsA(pstmt->utilityStmt, TruncateStmt))
-			check_truncate((TruncateStmt *) pstmt->utilityStmt);
+		if (IsA(stmt, AlterTableStmt))
+			check_alter_table((AlterTableStmt *) stmt);
+		else if (IsA(stmt, TruncateStmt))
+			check_truncate((TruncateStmt *) stmt);
+		else if (IsA(stmt, RenameStmt))
+			check_rename((RenameStmt *) stmt);
+		else if (IsA(stmt, AlterObjectSchemaStmt))
+			check_set_schema((AlterObjectSchemaStmt *) stmt);
 	}
 	if (previous_process_utility != NULL)
 		previous_process_utility(pstmt, query_string, read_only_tree, context,

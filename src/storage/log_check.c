@@ -48,8 +48,7 @@ check_table(CheckState *check, const LogMeta *meta)
 		{
 			if (!check_read(check, block, page.data))
 				return false;
-			if (PageIsNew(page.data) || PageGetSpecialSize(page.data) != LOG_OPAQUE_SIZE ||
-				log_opaque(page.data)->page_id != LOG_TABLE_ID)
+			if (PageIsNew(page.data) || log_opaque(page.data)->page_id != LOG_TABLE_ID)
 			{
 				check_finding(check, block, "is not a page of the segment table");
 				return false;

@@ -97,7 +97,7 @@ typedef struct LogMeta
 static inline LogOpaque *
 log_opaque(Page page)
 {
-	return (LogOpaque *) PageGetSpecialPointer(page);
+	return (LogOpaque *) ((char *) page + BLCKSZ - LOG_OPAQUE_SIZE);
 }
 
 static inline LogMeta *
@@ -174,7 +174,6 @@ typedef enum LogPageState
 } LogPageState;
 
 /* log_read.c */
-extern void log_corrupted(Relation rel, BlockNumber block, const char *what) pg_attribute_noreturn();
 extern Buffer log_read_meta_page(Relation rel, int lock);
 extern bool log_view(Relation rel, LogView *view);
 extern BlockNumber log_page_block(const LogView *view, uint64 number);

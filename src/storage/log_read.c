@@ -49,23 +49,15 @@ static struct
 	uint64		number;
 }			last_place;
 
-void
-log_corrupted(Relation rel, BlockNumber block, const char *what)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("relation \"%s\" is corrupted", RelationGetRelationName(rel)),
-			 errdetail("Block %u: %s.", block, what)));
-}
-
 static void
 check_meta(Relation rel, Page page)
 {
 	LogMeta    *meta = log_meta(page);
 
-	if (PageGetSpecialSize(page) != LOG_OPAQUE_SIZE ||
+	if (PageIsNew(page) ||
+		((PageHeader) page)->pd_special != BLCKSZ - LOG_OPAQUE_SIZE ||
 		log_opaque(page)->page_id != LOG_META_ID || meta->magic != LOG_MAGIC)
-		log_corrupted(rel, LOG_META_BLOCK, "this is not the meta page of a log");
+		pagelog_corrupted(rel, LOG_META_BLOCK, "this is not the meta page of a log");
 	if (meta->version != LOG_VERSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -78,16 +70,22 @@ check_meta(Relation rel, Page page)
 Buffer
 log_read_meta_page(Relation rel, int lock)
 {
+	static PgqRelNode known;	/* a file that has a meta page */
 	Buffer		buffer;
 
-	if (!logring_is_formatted(rel))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("relation \"%s\" has not been initialized",
-						RelationGetRelationName(rel))));
+	if (!PgqRelNodeEquals(known, PgqRelationNode(rel)))
+	{
+		if (!logring_is_formatted(rel))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("relation \"%s\" has not been initialized",
+							RelationGetRelationName(rel))));
+		known = PgqRelationNode(rel);
+	}
 	buffer = ReadBuffer(rel, LOG_META_BLOCK);
 	if (lock != BUFFER_LOCK_UNLOCK)
 		LockBuffer(buffer, lock);
+	check_meta(rel, BufferGetPage(buffer));
 	return buffer;
 }
 
@@ -166,7 +164,7 @@ log_page_block(const LogView *view, uint64 number)
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	if (PageIsNew(page) || log_opaque(page)->page_id != LOG_TABLE_ID)
-		log_corrupted(view->rel, log_table_block(segment),
+		pagelog_corrupted(view->rel, log_table_block(segment),
 					  "this is not a page of the segment table");
 	block = log_block(log_table(page)[log_table_slot(segment)], number);
 	UnlockReleaseBuffer(buffer);
@@ -197,7 +195,8 @@ log_load_page(const LogView *view, uint64 number, LogOpaque *opaque, char *page)
 	buffer = ReadBuffer(view->rel, block);
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	source = BufferGetPage(buffer);
-	if (PageIsNew(source) || PageGetSpecialSize(source) != LOG_OPAQUE_SIZE ||
+	if (PageIsNew(source) ||
+		((PageHeader) source)->pd_special != BLCKSZ - LOG_OPAQUE_SIZE ||
 		log_opaque(source)->page_id != LOG_PAGE_ID ||
 		log_opaque(source)->number != number)
 		state = other;

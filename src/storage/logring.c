@@ -92,7 +92,7 @@ read_table(Relation rel, uint64 segment)
 	uint32		physical;
 
 	if (PageIsNew(page) || log_opaque(page)->page_id != LOG_TABLE_ID)
-		log_corrupted(rel, log_table_block(segment),
+		pagelog_corrupted(rel, log_table_block(segment),
 					  "this is not a page of the segment table");
 	physical = log_table(page)[log_table_slot(segment)];
 	ReleaseBuffer(buffer);
@@ -172,7 +172,7 @@ load_ring(Relation rel, LogRing *ring)
 	log_view(rel, &view);
 	if (!log_find_tail(&view, &ring->tail_number, &opaque) ||
 		log_load_page(&view, ring->tail_number, &opaque, page.data) != LOG_PAGE_LIVE)
-		log_corrupted(rel, LOG_META_BLOCK, "the log has no end");
+		pagelog_corrupted(rel, LOG_META_BLOCK, "the log has no end");
 	ring->node = PgqRelationNode(rel);
 	ring->epoch = view.epoch;
 	ring->base_index = view.base_index;
@@ -250,7 +250,7 @@ cut_tail(Relation rel, LogRing *ring, uint64 index, const void *host, uint32 hos
 
 	log_view(rel, &view);
 	if (!log_find_index(&view, ring->tail_number, index, &number))
-		log_corrupted(rel, LOG_META_BLOCK, "a page of the log is not where it should be");
+		pagelog_corrupted(rel, LOG_META_BLOCK, "a page of the log is not where it should be");
 	block = log_block(read_table(rel, number / LOG_SEGMENT_PAGES), number);
 	buffer = ReadBuffer(rel, block);
 	offset = log_entry_offset(rel, BufferGetPage(buffer), index);
@@ -517,7 +517,7 @@ logring_truncate_head(Relation rel, LogRing *ring, uint64 index)
 	logring_visit(rel, index, index, note_term, &term);
 	log_view(rel, &view);
 	if (!log_find_index(&view, ring->tail_number, index + 1, &number))
-		log_corrupted(rel, LOG_META_BLOCK, "a page of the log is not where it should be");
+		pagelog_corrupted(rel, LOG_META_BLOCK, "a page of the log is not where it should be");
 
 	meta_buffer = log_read_meta_page(rel, BUFFER_LOCK_UNLOCK);
 	pagelog_begin(&log, rel);
@@ -550,7 +550,7 @@ log_reset(PageLog *log, Relation rel, uint64 base_index, uint64 base_term,
 	check_host_len(host_len);
 	log_view(rel, &view);
 	if (!log_find_tail(&view, &number, &opaque))
-		log_corrupted(rel, LOG_META_BLOCK, "the log has no end");
+		pagelog_corrupted(rel, LOG_META_BLOCK, "the log has no end");
 	reset->meta_buffer = log_read_meta_page(rel, BUFFER_LOCK_UNLOCK);
 	reset->page_buffer = ReadBuffer(rel, log_block(read_table(rel, number / LOG_SEGMENT_PAGES),
 												   number));

@@ -13,7 +13,6 @@
 #ifndef PGQ_PAGELOG_H
 #define PGQ_PAGELOG_H
 
-#include "access/generic_xlog.h"
 #include "access/xlogdefs.h"
 #include "storage/buf.h"
 #include "storage/bufpage.h"
@@ -25,15 +24,15 @@
 /*
  * A WAL record being put together: working copies of some pages.  Nothing of
  * it is seen by anybody before pagelog_finish(), and nothing is left of it
- * when an error comes first.  Lives on the caller's stack.
+ * when an error comes first.  Lives on the caller's stack; the copies are the
+ * module's, so that a process can only be at one record at a time.
  */
 typedef struct PageLog
 {
-	Relation	rel;
-	GenericXLogState *state;
+	bool		logged;			/* does the change need WAL? */
 	int			npages;
 	Buffer		buffers[PAGELOG_MAX_PAGES];
-	Page		images[PAGELOG_MAX_PAGES];
+	bool		whole[PAGELOG_MAX_PAGES];	/* log the page, not the difference */
 	bool		owned[PAGELOG_MAX_PAGES];	/* pin is ours to drop */
 } PageLog;
 
@@ -46,5 +45,10 @@ extern XLogRecPtr pagelog_finish(PageLog *log);
 extern void pagelog_abort(PageLog *log);
 
 extern BlockNumber pagelog_extend(Relation rel, BlockNumber need);
+extern void pagelog_corrupted(Relation rel, BlockNumber block, const char *what)
+#if defined(__GNUC__)
+			__attribute__((noreturn))
+#endif
+;
 
 #endif							/* PGQ_PAGELOG_H */

@@ -60,8 +60,7 @@ check_header(CheckState *check, BlockNumber block, char *page, uint16 flags,
 {
 	PageHeader	header = (PageHeader) page;
 
-	if (PageIsNew(page) || PageGetSpecialSize(page) != TREE_OPAQUE_SIZE ||
-		header->pd_special != BLCKSZ - TREE_OPAQUE_SIZE ||
+	if (header->pd_special != BLCKSZ - TREE_OPAQUE_SIZE ||
 		header->pd_lower < TREE_PAGE_START ||
 		header->pd_lower > header->pd_upper ||
 		header->pd_upper > header->pd_special ||

@@ -54,7 +54,7 @@ collect_one(TreeWriter *w)
 
 	if (PageIsNew(page) || tree_opaque(page)->page_id != TREE_PAGE_ID ||
 		!(tree_opaque(page)->flags & TREE_PAGE_NODE))
-		tree_corrupted(w->rel, block, "a link within a replaced tree leads to the wrong page");
+		pagelog_corrupted(w->rel, block, "a link within a replaced tree leads to the wrong page");
 
 	slot = find_overflow(page);
 	pagelog_begin(&log, w->rel);

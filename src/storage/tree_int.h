@@ -90,7 +90,6 @@ typedef struct TreeWriter
 
 /* tree_meta.c */
 extern Buffer tree_read_meta_page(Relation rel, int lock);
-extern void tree_corrupted(Relation rel, BlockNumber block, const char *what) pg_attribute_noreturn();
 extern void tree_writer_begin(TreeWriter *w, Relation rel, TreeId tree);
 extern void tree_writer_end(TreeWriter *w);
 extern TreeMeta *tree_writer_meta(TreeWriter *w);

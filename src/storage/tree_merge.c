@@ -40,7 +40,7 @@ read_child(TreeWriter *w, Page parent, int slot)
 	Buffer		buffer = ReadBuffer(w->rel, ref.block);
 
 	if (!tree_page_is(w->rel, BufferGetPage(buffer), ref))
-		tree_corrupted(w->rel, ref.block, "a downlink leads to the wrong page");
+		pagelog_corrupted(w->rel, ref.block, "a downlink leads to the wrong page");
 	return buffer;
 }
 
@@ -83,7 +83,7 @@ merge_children(TreeWriter *w, Buffer parent, int slot)
 		Page		page;
 
 		if (tree_right(BufferGetPage(left)).block != BufferGetBlockNumber(right))
-			tree_corrupted(w->rel, BufferGetBlockNumber(left),
+			pagelog_corrupted(w->rel, BufferGetBlockNumber(left),
 						   "the right link and the parent disagree");
 		pagelog_begin(&log, w->rel);
 		page = pagelog_change(&log, left);

@@ -23,29 +23,16 @@
 StaticAssertDecl(sizeof(TreeMeta) <= TREE_PAGE_ROOM, "the meta page is too small");
 StaticAssertDecl(sizeof(TreeOpaque) == TREE_OPAQUE_SIZE, "the page id is not last");
 
-void
-tree_corrupted(Relation rel, BlockNumber block, const char *what)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("relation \"%s\" is corrupted", RelationGetRelationName(rel)),
-			 errdetail("Block %u: %s.", block, what)));
-}
-
 static void
 check_meta(Relation rel, Page page)
 {
 	TreeMeta   *meta = tree_meta(page);
 
-	if (PageIsNew(page))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("relation \"%s\" has not been initialized",
-						RelationGetRelationName(rel))));
-	if (PageGetSpecialSize(page) != TREE_OPAQUE_SIZE ||
+	if (PageIsNew(page) ||
+		((PageHeader) page)->pd_special != BLCKSZ - TREE_OPAQUE_SIZE ||
 		tree_opaque(page)->page_id != TREE_PAGE_ID ||
 		meta->magic != TREE_MAGIC)
-		tree_corrupted(rel, TREE_META_BLOCK, "this is not the meta page of a tree");
+		pagelog_corrupted(rel, TREE_META_BLOCK, "this is not the meta page of a tree");
 	if (meta->version != TREE_VERSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -62,13 +49,18 @@ check_meta(Relation rel, Page page)
 Buffer
 tree_read_meta_page(Relation rel, int lock)
 {
+	static PgqRelNode known;	/* a file that has a meta page */
 	Buffer		buffer;
 
-	if (RelationGetNumberOfBlocks(rel) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("relation \"%s\" has not been initialized",
-						RelationGetRelationName(rel))));
+	if (!PgqRelNodeEquals(known, PgqRelationNode(rel)))
+	{
+		if (!tree_is_formatted(rel))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("relation \"%s\" has not been initialized",
+							RelationGetRelationName(rel))));
+		known = PgqRelationNode(rel);
+	}
 	buffer = ReadBuffer(rel, TREE_META_BLOCK);
 	if (lock != BUFFER_LOCK_UNLOCK)
 		LockBuffer(buffer, lock);
@@ -140,7 +132,7 @@ tree_allocate(TreeWriter *w, PageLog *log, uint16 flags, uint16 level,
 		ref.block = meta->free_head;
 		if (PageIsNew(old) || tree_opaque(old)->page_id != TREE_PAGE_ID ||
 			!(tree_opaque(old)->flags & (TREE_PAGE_FREE | TREE_PAGE_OVERFLOW)))
-			tree_corrupted(w->rel, ref.block, "a page on the free list is not free");
+			pagelog_corrupted(w->rel, ref.block, "a page on the free list is not free");
 		meta->free_head = tree_opaque(old)->right;
 		meta->free_count--;
 		ReleaseBuffer(buffer);
@@ -196,7 +188,7 @@ tree_free_chain(TreeWriter *w, PageLog *log, const OverflowRef *chain)
 	ref.incarnation = incarnation_get(chain->incarnation);
 	if (!tree_page_is(w->rel, BufferGetPage(tail), ref) ||
 		!(tree_opaque(BufferGetPage(tail))->flags & TREE_PAGE_OVERFLOW))
-		tree_corrupted(w->rel, ref.block, "the last page of a long value is not where it should be");
+		pagelog_corrupted(w->rel, ref.block, "the last page of a long value is not where it should be");
 	free_buffer(meta, log, tail, chain->head, tree_chain_pages(chain->size));
 	ReleaseBuffer(tail);
 }

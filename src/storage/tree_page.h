@@ -128,7 +128,7 @@ incarnation_set(uint32 *parts, uint64 incarnation)
 static inline TreeOpaque *
 tree_opaque(Page page)
 {
-	return (TreeOpaque *) PageGetSpecialPointer(page);
+	return (TreeOpaque *) ((char *) page + BLCKSZ - TREE_OPAQUE_SIZE);
 }
 
 static inline uint16 *

@@ -25,6 +25,9 @@
 #include "tree_int.h"
 #include "../compat.h"
 
+/* No writer makes a reader start again so often: then the tree is broken */
+#define MAX_ATTEMPTS	10000
+
 struct TreeScan
 {
 	Relation	rel;
@@ -46,11 +49,11 @@ tree_page_is(Relation rel, Page page, PageRef ref)
 {
 	TreeOpaque *opaque;
 
-	if (PageIsNew(page) || PageGetSpecialSize(page) != TREE_OPAQUE_SIZE)
-		tree_corrupted(rel, ref.block, "a page in use has no valid header");
+	if (((PageHeader) page)->pd_special != BLCKSZ - TREE_OPAQUE_SIZE)
+		pagelog_corrupted(rel, ref.block, "a page in use has no valid header");
 	opaque = tree_opaque(page);
 	if (opaque->page_id != TREE_PAGE_ID)
-		tree_corrupted(rel, ref.block, "a page in use is not a page of a tree");
+		pagelog_corrupted(rel, ref.block, "a page in use is not a page of a tree");
 	return opaque->incarnation == ref.incarnation &&
 		(opaque->flags & (TREE_PAGE_NODE | TREE_PAGE_OVERFLOW)) != 0 &&
 		(opaque->flags & TREE_PAGE_GARBAGE) == 0;
@@ -63,7 +66,7 @@ tree_page_is(Relation rel, Page page, PageRef ref)
 Buffer
 tree_descend(Relation rel, TreeId tree, const TreeKey *key)
 {
-	for (;;)
+	for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++)
 	{
 		Buffer		buffer = tree_read_meta_page(rel, BUFFER_LOCK_SHARE);
 		TreeRoot   *root = &tree_meta(BufferGetPage(buffer))->roots[tree];
@@ -97,6 +100,7 @@ tree_descend(Relation rel, TreeId tree, const TreeKey *key)
 		UnlockReleaseBuffer(buffer);
 		CHECK_FOR_INTERRUPTS();
 	}
+	pagelog_corrupted(rel, TREE_META_BLOCK, "links within the tree lead to wrong pages");
 }
 
 static void *
@@ -148,7 +152,7 @@ bool
 tree_lookup(Relation rel, TreeId tree, const TreeKey *key, bool want_value,
 			TreeItem *item)
 {
-	for (;;)
+	for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++)
 	{
 		Buffer		buffer = tree_descend(rel, tree, key);
 		Page		page;
@@ -199,6 +203,7 @@ tree_lookup(Relation rel, TreeId tree, const TreeKey *key, bool want_value,
 		}
 		return true;
 	}
+	pagelog_corrupted(rel, TREE_META_BLOCK, "a link within the tree leads to a wrong page");
 }
 
 /* ----------------------------------------------------------------

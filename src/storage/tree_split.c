@@ -117,7 +117,7 @@ tree_writer_find(TreeWriter *w, const TreeKey *key, uint16 level)
 		if (!tree_page_is(w->rel, page, ref) ||
 			!(tree_opaque(page)->flags & TREE_PAGE_NODE) ||
 			tree_opaque(page)->level < level)
-			tree_corrupted(w->rel, ref.block, "a link within the tree leads to the wrong page");
+			pagelog_corrupted(w->rel, ref.block, "a link within the tree leads to the wrong page");
 
 		if (tree_opaque(page)->flags & TREE_PAGE_SPLIT)
 		{

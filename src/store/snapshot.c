@@ -426,3 +426,19 @@ store_install_finish(StoreSnapshotWriter *writer, Relation tree,
 	pfree(writer);
 	return lsn;
 }
+
+/*
+ * Replace the state by an empty one with this meta, and the log by one that
+ * begins behind its applied index.
+ */
+XLogRecPtr
+store_reset(Relation tree, const Quorum__StoreMeta *meta,
+			Relation log, const void *log_meta, uint32 log_meta_len)
+{
+	char		buffer[TREE_MAX_META_BYTES];
+
+	tree_discard_incoming(tree);
+	return storage_install(tree, buffer, meta_encode(meta, buffer), log,
+						   meta->applied_index, meta->applied_term,
+						   log_meta, log_meta_len);
+}

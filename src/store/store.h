@@ -220,6 +220,10 @@ extern bool store_install_chunk(StoreSnapshotWriter *writer, Relation tree, cons
 /* writer: switch over; Store must be reopened after */
 extern XLogRecPtr store_install_finish(StoreSnapshotWriter *writer, Relation tree,
 									   Relation log, const void *log_meta, uint32 log_meta_len);
+/* writer: give up everything for an empty state, in one step; Store must be
+ * reopened after */
+extern XLogRecPtr store_reset(Relation tree, const Quorum__StoreMeta *meta,
+							  Relation log, const void *log_meta, uint32 log_meta_len);
 extern void store_install_abort(StoreSnapshotWriter *writer, Relation tree);
 
 #endif							/* PGQ_STORE_H */

@@ -127,9 +127,12 @@ sub start_member
 {
 	my ($self, $i) = @_;
 	my $deadline = time() + SOON;
+	my $killed = delete $self->{killed}{$i};
+	sleep(0.05) while $killed && kill(0, $killed) && time() < $deadline;
 	until ($self->node($i)->start(fail_ok => 1))
 	{
 		croak "member n$i did not start again" if time() > $deadline;
+		undef $self->node($i)->{_pid};
 		sleep(0.2);
 	}
 	return;
@@ -241,8 +244,8 @@ sub worker_pid
 	return $self->try_sql($i, "SELECT pid FROM pg_stat_activity WHERE backend_type = '$type'");
 }
 
-# Wait until all running members have applied the same and say the same of it.
-# Returns '' or what is wrong.
+# Do all running members say the same of the store, as of one revision?  Writes
+# may go on.  Returns '' or what is wrong.
 sub differences
 {
 	my ($self, @among) = @_;
@@ -251,13 +254,15 @@ sub differences
 	my $same = $self->wait_until(
 		'equal hashes',
 		sub {
+			my $revision;
 			%hash = ();
 			for my $i (@among)
 			{
-				my $row = $self->try_sql($i,
-					"SELECT quorum.read_barrier() \\g /dev/null\nSELECT hash, revision, compacted_revision FROM quorum.hash_kv()");
-				return 0 unless defined $row;
-				$hash{$i} = $row;
+				$revision //= $self->try_sql($i, 'SELECT quorum.read_barrier() \\g /dev/null' . "\nSELECT quorum.revision()");
+				return 0 unless defined $revision;
+				$hash{$i} = $self->try_sql($i,
+					'SELECT quorum.read_barrier() \\g /dev/null' . "\nSELECT hash, compacted_revision FROM quorum.hash_kv($revision)");
+				return 0 unless defined $hash{$i};
 			}
 			my ($first) = values %hash;
 			return !grep { $_ ne $first } values %hash;
@@ -311,7 +316,13 @@ sub close_session { my ($self, $session) = @_; $session->{run}->kill_kill(grace 
 # ---------------------------------------------------------------------------
 
 # kill -9 of a member's postmaster; its children end as soon as they notice.
-sub kill_postmaster { my ($self, $i) = @_; $self->node($i)->kill9; return }
+sub kill_postmaster
+{
+	my ($self, $i) = @_;
+	$self->{killed}{$i} = $self->node($i)->{_pid};
+	$self->node($i)->kill9;
+	return;
+}
 
 sub stop_immediately { my ($self, $i) = @_; $self->node($i)->stop('immediate'); return }
 

@@ -28,3 +28,28 @@ CREATE FUNCTION quorum.tree_model(seed int8, rounds int4, profile text) RETURNS 
 	AS 'MODULE_PATHNAME', 'test_tree_model' LANGUAGE C STRICT;
 CREATE FUNCTION quorum.log_model(seed int8, rounds int4) RETURNS text
 	AS 'MODULE_PATHNAME', 'test_log_model' LANGUAGE C STRICT;
+
+-- speed, per second: entries, puts, lookups
+CREATE FUNCTION quorum.bench_log_append(calls int4, batch int4, size int4) RETURNS float8
+	AS 'MODULE_PATHNAME', 'bench_log_append' LANGUAGE C STRICT;
+CREATE FUNCTION quorum.bench_tree_put(batches int4, batch int4, nkeys int8, size int4)
+	RETURNS float8
+	AS 'MODULE_PATHNAME', 'bench_tree_put' LANGUAGE C STRICT;
+CREATE FUNCTION quorum.bench_tree_lookup(n int4, nkeys int8) RETURNS float8
+	AS 'MODULE_PATHNAME', 'bench_tree_lookup' LANGUAGE C STRICT;
+
+-- a writer and readers at once
+CREATE FUNCTION quorum.churn_setup() RETURNS void
+	AS 'MODULE_PATHNAME', 'test_churn_setup' LANGUAGE C STRICT;
+CREATE FUNCTION quorum.churn_write(seed int8, seconds float8) RETURNS int8
+	AS 'MODULE_PATHNAME', 'test_churn_write' LANGUAGE C STRICT;
+CREATE FUNCTION quorum.churn_read(seed int8, seconds float8) RETURNS text
+	AS 'MODULE_PATHNAME', 'test_churn_read' LANGUAGE C STRICT;
+
+-- crashes in the middle of writing
+CREATE FUNCTION quorum.crash_setup() RETURNS void
+	AS 'MODULE_PATHNAME', 'test_crash_setup' LANGUAGE C STRICT;
+CREATE FUNCTION quorum.crash_write(batches int4) RETURNS int8
+	AS 'MODULE_PATHNAME', 'test_crash_write' LANGUAGE C STRICT;
+CREATE FUNCTION quorum.crash_verify() RETURNS int8
+	AS 'MODULE_PATHNAME', 'test_crash_verify' LANGUAGE C STRICT;
