@@ -69,4 +69,14 @@ typedef bool PgqUpdateIndexes;
 #define pgq_backend_status(i)	(&pgstat_fetch_stat_local_beentry(i)->backendStatus)
 #endif
 
+/*
+ * Waits have names of their own in pg_stat_activity where extensions may have
+ * some; id is where the number of the name is kept, 0 at first.
+ */
+#if PG_VERSION_NUM >= 170000
+#define pgq_wait_event(id, name)	(*(id) != 0 ? *(id) : (*(id) = WaitEventExtensionNew(name)))
+#else
+#define pgq_wait_event(id, name)	((void) (id), PG_WAIT_EXTENSION)
+#endif
+
 #endif							/* PGQ_COMPAT_H */

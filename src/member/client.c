@@ -462,6 +462,7 @@ member_published_revision(void)
 int64
 member_wait_revision_or(int64 after, int timeout_ms, bool (*stop) (void))
 {
+	static uint32 wait_event = 0;
 	TimestampTz deadline;
 	int64		revision = member_published_revision();
 
@@ -487,7 +488,7 @@ member_wait_revision_or(int64 after, int timeout_ms, bool (*stop) (void))
 			wait = Min(wait, left);
 		}
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 wait, PG_WAIT_EXTENSION);
+						 wait, pgq_wait_event(&wait_event, "QuorumRevision"));
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}

@@ -659,11 +659,13 @@ notifier_start(void)
 static void
 wait_for_call(long timeout_ms)
 {
+	static uint32 wait_event = 0;
 	int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
 
 	if (timeout_ms >= 0)
 		events |= WL_TIMEOUT;
-	(void) WaitLatch(MyLatch, events, timeout_ms, PG_WAIT_EXTENSION);
+	(void) WaitLatch(MyLatch, events, timeout_ms,
+					 pgq_wait_event(&wait_event, "QuorumNotifier"));
 	ResetLatch(MyLatch);
 }
 
