@@ -193,7 +193,7 @@ $rev = sql("SELECT quorum.delete('big/', prefix => true) \\g /dev/null\nSELECT q
 for my $s (0, 1)
 {
 	is($watchers->settles_at(60000, $s), 60000, 'and of all deletions of one huge revision');
-	my %seen = map { $_->{key} => 1 } grep { $_->{type} eq 'DELETE' && $_->{mod_revision} == $rev } $watchers->events($s);
+	my %seen = map { $_ => 1 } map { /"DELETE", "key": "([^"]*)", .*"mod_revision": $rev,/ ? $1 : () } $watchers->payloads($s);
 	is(scalar keys %seen, 30000, 'each of them once');
 }
 $watchers->finish;
