@@ -354,6 +354,7 @@ run_next_page(Relation rel, LogRing *ring, LogRun *run, uint64 first_index, uint
 	BlockNumber block = ring->tail_block + 1;
 
 	run_finish(run);
+	CHECK_FOR_INTERRUPTS();
 	pagelog_begin(&run->log, rel);
 	if (number % LOG_SEGMENT_PAGES == 0)
 		block = log_block(begin_segment(rel, run, number), number);
@@ -390,7 +391,6 @@ append_entry(Relation rel, LogRing *ring, LogRun *run, const LogEntry *entry)
 		left -= bytes;
 		if (left > 0)
 		{
-			CHECK_FOR_INTERRUPTS();
 			run_next_page(rel, ring, run, entry->index + 1, left);
 			header = (PageHeader) run->page;
 		}

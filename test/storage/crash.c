@@ -33,6 +33,7 @@
 PG_FUNCTION_INFO_V1(test_crash_setup);
 PG_FUNCTION_INFO_V1(test_crash_write);
 PG_FUNCTION_INFO_V1(test_crash_verify);
+PG_FUNCTION_INFO_V1(test_append_long);
 
 #define KEYS		4000
 #define MAX_BATCH	400
@@ -342,25 +343,24 @@ verify_log(Relation rel, uint64 begun, bool complete)
 
 	/* batch "begun" may have come to any point: cut, appended in part or whole */
 	logring_read_bounds(rel, &bounds);
-	lowest = complete ? last : Min(last, what.first - 1);
+	lowest = last;
 	if (!complete && begun > 0)
 	{
-		if (bounds.last_index >= what.first)
-		{
-			LogEntry   *entry;
+		bool		given_up = bounds.base_index != base;
+		LogEntry   *entry;
 
-			if (logring_read(rel, what.first, what.first, 1, &entry) == 1 &&
-				entry->term == begun)
-			{
-				/* its entries have begun to be written */
-				for (int i = 0; i < what.n; i++)
-					terms[(what.first + i) % MAX_LOG] = begun;
-				last = what.first + what.n - 1;
-			}
-			else
-				lowest = last;	/* not even cut: all that was there before */
+		if (given_up ||
+			(logring_read(rel, what.first, what.first, 1, &entry) == 1 &&
+			 entry->term == begun))
+		{
+			for (int i = 0; i < what.n; i++)
+				terms[(what.first + i) % MAX_LOG] = begun;
+			last = what.first + what.n - 1;
+			lowest = given_up ? last : what.first;
 		}
-		if (bounds.base_index != base)
+		else if (bounds.last_index == what.first - 1)
+			lowest = what.first - 1;
+		if (given_up)
 			base = Max(base, Min(what.give_up, last));
 	}
 	if (bounds.last_index < lowest || bounds.last_index > last || bounds.base_index != base)
@@ -402,4 +402,25 @@ test_crash_verify(PG_FUNCTION_ARGS)
 	relation_close(log, NoLock);
 	relation_close(tree, NoLock);
 	PG_RETURN_INT64((int64) complete);
+}
+
+/*
+ * Append one entry of so many bytes: meant to be cancelled on the way, so that
+ * the entry remains incomplete.
+ */
+Datum
+test_append_long(PG_FUNCTION_ARGS)
+{
+	Relation	rel = open_relation(STORAGE_LOG, RowExclusiveLock);
+	LogRing    *ring = logring_open(rel);
+	LogBounds	bounds;
+	LogEntry	entry = {0};
+
+	logring_bounds(ring, &bounds);
+	entry.index = bounds.last_index + 1;
+	entry.size = (uint32) PG_GETARG_INT32(0);
+	entry.data = palloc0(entry.size);
+	logring_append(rel, ring, &entry, 1, NULL, 0);
+	relation_close(rel, NoLock);
+	PG_RETURN_VOID();
 }

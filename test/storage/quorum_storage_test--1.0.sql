@@ -53,3 +53,5 @@ CREATE FUNCTION quorum.crash_write(batches int4) RETURNS int8
 	AS 'MODULE_PATHNAME', 'test_crash_write' LANGUAGE C STRICT;
 CREATE FUNCTION quorum.crash_verify() RETURNS int8
 	AS 'MODULE_PATHNAME', 'test_crash_verify' LANGUAGE C STRICT;
+CREATE FUNCTION quorum.append_long(size int4) RETURNS void
+	AS 'MODULE_PATHNAME', 'test_append_long' LANGUAGE C STRICT;
