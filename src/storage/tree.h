@@ -117,18 +117,27 @@ extern bool tree_lookup(Relation rel, TreeId tree, const TreeKey *key,
 						bool want_value, TreeItem *item);
 
 /*
+ * reader: the same, but a value that lies on overflow pages may come cut off to
+ * its first max_value bytes (item->value_len says how many there are).
+ */
+extern bool tree_lookup_head(Relation rel, TreeId tree, const TreeKey *key,
+							 uint32 max_value, TreeItem *item);
+
+/*
  * reader: forward scans.  tree_seek() positions before the first item at or
  * after *key; tree_next() steps to the next item and returns false at the end
  * of the tree.  Between calls neither lock nor pin is held (a leaf is copied
  * out).  item->key.data stays valid until the next call on the scan;
  * item->value is NULL when the value lies on overflow pages or was not
  * wanted: then tree_scan_value() fetches it (palloc'd in the current context),
- * false if the item has vanished meanwhile.
+ * false if the item has vanished meanwhile; tree_scan_head() at most its first
+ * max_value bytes.
  */
 extern TreeScan *tree_scan_begin(Relation rel, TreeId tree);
 extern void tree_seek(TreeScan *scan, const TreeKey *key);
 extern bool tree_next(TreeScan *scan, TreeItem *item);
 extern bool tree_scan_value(TreeScan *scan, TreeItem *item);
+extern bool tree_scan_head(TreeScan *scan, uint32 max_value, TreeItem *item);
 extern void tree_scan_end(TreeScan *scan);
 
 /* writer: throw away TREE_INCOMING, if there is one (its pages become garbage) */

@@ -106,7 +106,7 @@ extern uint32 tree_chain_pages(uint32 size);
 /* tree_overflow.c */
 extern void tree_chain_write(TreeWriter *w, const char *value, uint32 size);
 extern void tree_chain_drop_pending(TreeWriter *w);
-extern bool tree_chain_read(Relation rel, const OverflowRef *chain, char *value);
+extern bool tree_chain_read(Relation rel, const OverflowRef *chain, uint32 size, char *value);
 
 /* tree_search.c */
 extern bool tree_page_is(Relation rel, Page page, PageRef ref);

@@ -105,18 +105,19 @@ tree_chain_drop_pending(TreeWriter *w)
 }
 
 /*
- * reader: copy a long value out.  False if the chain is no longer what it was:
+ * reader: copy the first size bytes of a long value out, or all of it.  False
+ * if the chain is no longer what it was:
  * then the item has changed or gone, and must be looked up again.
  */
 bool
-tree_chain_read(Relation rel, const OverflowRef *chain, char *value)
+tree_chain_read(Relation rel, const OverflowRef *chain, uint32 size, char *value)
 {
 	PageRef		ref;
 	uint32		done = 0;
 
 	ref.block = chain->head;
 	ref.incarnation = incarnation_get(chain->incarnation);
-	while (done < chain->size)
+	while (done < size)
 	{
 		uint32		bytes = Min(chain->size - done, TREE_OVERFLOW_ROOM);
 		Buffer		buffer;
@@ -135,7 +136,7 @@ tree_chain_read(Relation rel, const OverflowRef *chain, char *value)
 			UnlockReleaseBuffer(buffer);
 			return false;
 		}
-		memcpy(value + done, PageGetContents(page), bytes);
+		memcpy(value + done, PageGetContents(page), Min(bytes, size - done));
 		ref.block = tree_opaque(page)->right;
 		UnlockReleaseBuffer(buffer);
 		done += bytes;

@@ -145,12 +145,13 @@ copy_item(TreeTuple *tuple, bool want_value, TreeItem *item,
 }
 
 /*
- * reader: the first item at or after *key, copied into the current memory
- * context with its whole value (unless value is unwanted).
+ * The first item at or after *key, copied into the current memory context;
+ * of its value, if that is wanted and lies on overflow pages, max_value bytes
+ * at most.
  */
-bool
-tree_lookup(Relation rel, TreeId tree, const TreeKey *key, bool want_value,
-			TreeItem *item)
+static bool
+lookup_item(Relation rel, TreeId tree, const TreeKey *key, bool want_value,
+			uint32 max_value, TreeItem *item)
 {
 	for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++)
 	{
@@ -191,19 +192,43 @@ tree_lookup(Relation rel, TreeId tree, const TreeKey *key, bool want_value,
 		UnlockReleaseBuffer(buffer);
 		if (overflow)
 		{
-			char	   *value = allocate_value(chain.size);
+			uint32		size = Min(chain.size, max_value);
+			char	   *value = allocate_value(size);
 
-			if (!tree_chain_read(rel, &chain, value))
+			if (!tree_chain_read(rel, &chain, size, value))
 			{
 				pfree(value);
 				pfree(unconstify(char *, item->key.data));
 				continue;
 			}
 			item->value = value;
+			item->value_len = size;
 		}
 		return true;
 	}
 	pagelog_corrupted(rel, TREE_META_BLOCK, "a link within the tree leads to a wrong page");
+}
+
+/*
+ * reader: the first item at or after *key, copied into the current memory
+ * context with its whole value (unless value is unwanted).
+ */
+bool
+tree_lookup(Relation rel, TreeId tree, const TreeKey *key, bool want_value,
+			TreeItem *item)
+{
+	return lookup_item(rel, tree, key, want_value, PG_UINT32_MAX, item);
+}
+
+/*
+ * reader: the same, but of a value on overflow pages the first max_value bytes
+ * at most.
+ */
+bool
+tree_lookup_head(Relation rel, TreeId tree, const TreeKey *key, uint32 max_value,
+				 TreeItem *item)
+{
+	return lookup_item(rel, tree, key, true, max_value, item);
 }
 
 /* ----------------------------------------------------------------
@@ -339,10 +364,21 @@ tree_next(TreeScan *scan, TreeItem *item)
 bool
 tree_scan_value(TreeScan *scan, TreeItem *item)
 {
+	return tree_scan_head(scan, PG_UINT32_MAX, item);
+}
+
+/*
+ * reader: the same, but of a value on overflow pages the first max_value bytes
+ * at most.
+ */
+bool
+tree_scan_head(TreeScan *scan, uint32 max_value, TreeItem *item)
+{
 	TreeTuple  *tuple;
 	OverflowRef chain;
 	TreeItem	now;
 	char	   *value;
+	uint32		size;
 
 	if (!scan->have_page || scan->slot < 1)
 		elog(ERROR, "tree scan is not on an item");
@@ -356,17 +392,18 @@ tree_scan_value(TreeScan *scan, TreeItem *item)
 	}
 
 	memcpy(&chain, tree_payload(tuple), sizeof(OverflowRef));
-	value = allocate_value(chain.size);
-	if (tree_chain_read(scan->rel, &chain, value))
+	size = Min(chain.size, max_value);
+	value = allocate_value(size);
+	if (tree_chain_read(scan->rel, &chain, size, value))
 	{
 		item->value = value;
-		item->value_len = chain.size;
+		item->value_len = size;
 		return true;
 	}
 	pfree(value);
 
 	/* replaced or removed since the leaf was copied out */
-	if (!tree_lookup(scan->rel, scan->tree, &item->key, true, &now) ||
+	if (!tree_lookup_head(scan->rel, scan->tree, &item->key, max_value, &now) ||
 		tree_key_compare(&now.key, &item->key) != 0)
 		return false;
 	item->value = now.value;

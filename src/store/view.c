@@ -90,8 +90,8 @@ view_poll(StoreView *view)
  *		then.
  *
  * What *version points to is in the current memory context or in the overlay.
- * want_value false means that the caller has no use for the value; it may be
- * there or not.
+ * want_value false means that the caller has no use for the value: a part of it
+ * may be there, and only the rest of *version is right.
  */
 bool
 view_lookup(StoreView *view, const char *key, uint32 key_len, int64 revision,
@@ -117,7 +117,8 @@ view_lookup(StoreView *view, const char *key, uint32 key_len, int64 revision,
 	}
 
 	version_tree_key(&tree_key, key, key_len, revision, PG_INT64_MAX);
-	if (!tree_lookup(view->tree, TREE_MAIN, &tree_key, true, &item) ||
+	if (!tree_lookup_head(view->tree, TREE_MAIN, &tree_key,
+						  want_value ? PG_UINT32_MAX : VERSION_HEADER_MAX, &item) ||
 		item.key.space != SPACE_KEY ||
 		!bytes_equal(item.key.data, item.key.len, key, key_len))
 		return false;
@@ -164,11 +165,12 @@ view_scan_end(ViewScan *scan)
 }
 
 /*
- * Read the value of the tree's item if it is not there yet.  False if the item
- * has vanished, which only a compaction beyond the scan's revision can cause.
+ * Read the value of the tree's item if it is not there yet, or only what must be
+ * known of it.  False if the item has vanished, which only a compaction beyond the
+ * scan's revision can cause.
  */
 static bool
-read_value(ViewScan *scan)
+read_value(ViewScan *scan, bool want_value)
 {
 	MemoryContext old_context;
 	bool		found;
@@ -183,7 +185,9 @@ read_value(ViewScan *scan)
 	else
 		MemoryContextReset(scan->value_context);
 	old_context = MemoryContextSwitchTo(scan->value_context);
-	found = tree_scan_value(scan->tree_scan, &scan->tree_item);
+	found = tree_scan_head(scan->tree_scan,
+						   want_value ? PG_UINT32_MAX : VERSION_HEADER_MAX,
+						   &scan->tree_item);
 	MemoryContextSwitchTo(old_context);
 	return found;
 }
@@ -193,7 +197,7 @@ read_value(ViewScan *scan)
  * revision, into tree_version (which may be a tombstone).
  */
 static void
-advance_tree(ViewScan *scan)
+advance_tree(ViewScan *scan, bool want_value)
 {
 	TreeKey		seek_key;
 	bool		have_key = scan->tree_started;
@@ -261,7 +265,7 @@ advance_tree(ViewScan *scan)
 		scan->key_len = version->key_len;
 		have_key = true;
 		steps = 0;
-		if (!read_value(scan))
+		if (!read_value(scan, want_value))
 			continue;
 		decode_version(item, version);
 		scan->tree_pending = true;
@@ -302,7 +306,8 @@ peek_overlay(ViewScan *scan)
  *		false at the end.
  *
  * What *version points to is valid until the next call.  The overlay must not
- * change while a scan goes on.  want_value as for view_lookup().
+ * change while a scan goes on.  want_value as for view_lookup(); once it was
+ * false it must stay so.
  */
 bool
 view_scan_next(ViewScan *scan, bool want_value, KeyVersion *version)
@@ -321,7 +326,7 @@ view_scan_next(ViewScan *scan, bool want_value, KeyVersion *version)
 		const OverlayVersion *overlay_version = peek_overlay(scan);
 
 		if (!scan->tree_pending && !scan->tree_ended)
-			advance_tree(scan);
+			advance_tree(scan, want_value);
 
 		if (overlay_version != NULL)
 		{
