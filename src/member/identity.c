@@ -216,7 +216,6 @@ found(void)
 	worker->meta.member_id = identity_own_id();
 	worker->meta.fence = random_number();
 	worker->meta.term = 1;
-	worker->meta.commit = 1;
 
 	quorum__configuration__init(&conf);
 	conf.n_voters = n;
@@ -281,7 +280,6 @@ found_from_data(void)
 	worker->meta.reason[0] = '\0';
 	worker->meta.term = Max(worker->meta.term, term);
 	worker->meta.vote = 0;
-	worker->meta.commit = index;
 	fence_create(worker->meta.fence);
 	logring_format(worker->log_rel, index, term, &worker->meta, sizeof(MemberMeta));
 	XLogFlush(GetXLogInsertRecPtr());

@@ -76,7 +76,6 @@ write_log(const struct raft_ready *rd)
 
 	worker->meta.term = rd->term;
 	worker->meta.vote = rd->vote;
-	worker->meta.commit = rd->commit;
 
 	if (rd->install != NULL)
 	{

@@ -217,7 +217,7 @@ start_raft(void)
 	boot.term = worker->meta.term;
 	boot.vote = worker->meta.vote;
 	boot.applied = meta->applied_index;
-	boot.commit = Min(Max(worker->meta.commit, boot.applied), bounds.last_index);
+	boot.commit = boot.applied;
 	boot.base_index = bounds.base_index;
 	boot.base_term = bounds.base_term;
 	if (!decode_configuration(meta->configuration, &boot.conf))

@@ -30,7 +30,9 @@
 
 /*
  * What the log's meta page keeps for the member: who it is, and Raft's hard
- * state.  The commit index is only a hint: the core learns it again.
+ * state but for the commit index.  That one must never be durable before the
+ * entries it commits, and this page is written before them; after a start the
+ * store's applied index serves, and the core learns the rest.
  */
 typedef struct MemberMeta
 {
@@ -43,7 +45,6 @@ typedef struct MemberMeta
 	uint64		fence;			/* must equal the identity file's */
 	uint64		term;
 	uint64		vote;
-	uint64		commit;
 	uint64		replaces;		/* while joining: the identity given up */
 	bool		joining;		/* asks to be taken in, until it is */
 	bool		founding;		/* becomes a new cluster at the next start */
