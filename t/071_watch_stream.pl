@@ -19,7 +19,7 @@ use Time::HiRes qw(sleep time);
 use Watchers;
 
 my $cluster = QuorumCluster->new('stream', members => 1,
-	conf => "max_connections = 60\nautovacuum = off\npg_quorum.max_watches = 16")->start;
+	conf => "max_connections = 60\nautovacuum = off\npg_quorum.max_watches = 16\nmax_prepared_transactions = 2")->start;
 my $node = $cluster->node(1);
 my $conninfo = $cluster->conninfo(1);
 
@@ -176,6 +176,12 @@ $watchers->finish;
 $node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM quorum.watches');
 sql("SELECT quorum.create_watch('kept', 'k')");
 is(sql('SELECT count(*) FROM quorum.watches'), 1, 'there is room again');
+for my $call ("SELECT quorum.watch('x')", "SELECT quorum.create_watch('w', 'x')", "SELECT quorum.drop_watch('kept')")
+{
+	($state) = $cluster->sql_error(1, "BEGIN; $call; PREPARE TRANSACTION 'p'");
+	is($state, '0A000', 'a registration does not wait for the second phase of a commit');
+}
+is(sql("SELECT string_agg(channel, ' ') FROM quorum.watches"), 'kept', 'which changes nothing');
 
 # Idle watches cost nothing.
 $watchers = Watchers->new($conninfo, 3, "SELECT quorum.watch('idle/%d')");
