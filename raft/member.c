@@ -66,8 +66,8 @@ raft_switch_conf(struct raft *r, const struct raft_changer *c)
 
 /*
  * Leave a joint configuration that is to be left automatically, once its entry
- * is applied.  Refused during a transfer; asked again at the next apply, by
- * this leader or the next one.
+ * is applied.  Refused during a transfer; asked again at the next apply or
+ * tick, by this leader or the next one.
  */
 void
 raft_maybe_auto_leave(struct raft *r)

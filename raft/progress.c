@@ -5,12 +5,12 @@
  *
  * A small state machine per peer:
  *
- * 	PROBE		the peer's last index is a guess: one append at a time, the
- * 				next one after an answer or a heartbeat's answer
- * 	REPLICATE	appends are pipelined; next runs ahead of match by what is
- * 				in flight
- * 	SNAPSHOT	the entries it needs are gone: nothing is sent until a
- * 				snapshot arrived or failed
+ *	PROBE		the peer's last index is a guess: one append at a time, the
+ *				next one after an answer or a heartbeat's answer
+ *	REPLICATE	appends are pipelined; next runs ahead of match by what is
+ *				in flight
+ *	SNAPSHOT	the entries it needs are gone: nothing is sent until a
+ *				snapshot arrived or failed
  *
  * match is what the peer has proved to have on disk.  It never decreases within
  * a term, and match < next always: without that, an old rejection could make the

@@ -209,6 +209,15 @@ boot_state(struct raft *r, const struct raft_boot *boot)
 	r->conf_done = boot->applied;
 	r->conf_index = boot->applied;
 	r->commit = Max(boot->commit, boot->applied);
+
+	/*
+	 * A configuration change is proposed only when the one before is applied.
+	 * So one in the log proves that all but itself are committed, whatever the
+	 * hard state remembers; a member that did not know would count votes by a
+	 * configuration two steps old.
+	 */
+	if (boot->n_conf_entries > 1 && !r->cfg.no_conf_validation)
+		r->commit = Max(r->commit, boot->conf_entries[boot->n_conf_entries - 2]);
 	r->durable = r->trail.last;
 	r->handed = r->trail.last;
 

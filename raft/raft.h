@@ -33,9 +33,9 @@
  * number.  One flush acknowledges every batch before it (group commit).
  *
  * What must wait for the disk waits inside: an answer that promises a vote,
- * an entry or a snapshot is held in the core until raft_persisted() covers
- * the sequence number it depends on, and then comes out in rd.msgs of a later
- * ready.  A host therefore sends everything it finds in rd.msgs at once and
+ * an entry or a snapshot, and a request for votes, is held in the core until
+ * raft_persisted() covers the sequence number it depends on, and then comes
+ * out in rd.msgs of a later ready.  A host therefore sends everything it finds in rd.msgs at once and
  * cannot send a promise too early.  The leader's own appends go out at once:
  * the followers write in parallel with it (thesis, section 10.2.1).
  *
@@ -406,8 +406,9 @@ struct raft_run
  * a log that was never compacted.
  *
  * Needed: base_index <= applied <= last, base_index <= commit <= last; a
- * commit below applied is raised to it.  A state machine behind base_index or
- * ahead of the log is a gap: the host must first restore one or the other.
+ * commit below applied is raised to it (it is a hint: losing it costs time,
+ * not safety).  A state machine behind base_index or ahead of the log is a gap:
+ * the host must first restore one or the other.
  *
  * A new cluster starts either with an empty log and conf empty on members
  * that wait to be contacted, or, on its founders, from a common first
@@ -458,10 +459,12 @@ struct raft_ready
 {
 	/*
 	 * Writes.  If has_write, everything in this block is to be written under
-	 * number seq: first the hard state (if hard_changed), then install (if
-	 * any), then the entries append[0 .. n_append), which start at
-	 * append_first and replace whatever the log holds from there on.  They may
-	 * share one flush with earlier and later writes.  must_sync false means that only the
+	 * number seq: first the hard state (if hard_changed), then either install
+	 * or the entries append[0 .. n_append), which start at append_first and
+	 * replace whatever the log holds from there on.  They may share one flush
+	 * with earlier and later writes.  A crash may keep any prefix of it: commit
+	 * here never covers entries of the same write (it may thus be behind
+	 * raft_status.commit), but term and vote must not come after them.  must_sync false means that only the
 	 * commit index moved: no flush has to be started for it, but it may not be
 	 * written after a later seq.
 	 */

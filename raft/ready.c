@@ -133,17 +133,30 @@ reserve_batch(struct raft *r)
 	return raft_vec_reserve(r, &r->batches, 1, sizeof(struct raft_batch));
 }
 
+/*
+ * The commit index to write.  A crash may keep any prefix of a write, so the
+ * index must not cover what the same write brings: it could make entries count
+ * as committed that were about to be replaced.  The rest follows with the next
+ * write.
+ */
+static raft_index
+writable_commit(const struct raft *r, const struct raft_ready *rd)
+{
+	if (r->cfg.scripted)
+		return r->commit;
+	if (rd->install != NULL)
+		return Min(r->commit, rd->install->index);
+	if (rd->n_append > 0)
+		return Min(r->commit, rd->append_first - 1);
+	return r->commit;
+}
+
 static void
 take_writes(struct raft *r, struct raft_outbox *o, struct raft_ready *rd)
 {
 	raft_index	install = 0;
 
-	rd->hard_changed = hard_changed(r);
 	rd->must_sync = raft_unsynced(r);
-	rd->has_write = rd->must_sync || rd->hard_changed;
-	rd->term = r->term;
-	rd->vote = r->vote;
-	rd->commit = r->commit;
 	if (r->installing && !r->install_handed)
 	{
 		o->install = r->install;
@@ -159,6 +172,12 @@ take_writes(struct raft *r, struct raft_outbox *o, struct raft_ready *rd)
 		rd->n_append = o->entries.n;
 		r->handed = r->trail.last;
 	}
+	rd->term = r->term;
+	rd->vote = r->vote;
+	rd->commit = writable_commit(r, rd);
+	rd->hard_changed = rd->term != r->prev_term || rd->vote != r->prev_vote ||
+		rd->commit != r->prev_commit;
+	rd->has_write = rd->must_sync || rd->hard_changed;
 	if (rd->has_write)
 	{
 		r->seq_handed++;
@@ -169,7 +188,7 @@ take_writes(struct raft *r, struct raft_outbox *o, struct raft_ready *rd)
 	rd->seq = r->seq_handed;
 	r->prev_term = r->term;
 	r->prev_vote = r->vote;
-	r->prev_commit = r->commit;
+	r->prev_commit = rd->commit;
 }
 
 /* Messages that list things point to them only now that nothing moves. */

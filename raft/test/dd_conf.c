@@ -3,7 +3,7 @@
  * dd_conf.c
  *	  Scenario interpreter: the commands of configuration change files.
  *
- * 	simple, enter-joint [autoleave=BOOL], leave-joint
+ *	simple, enter-joint [autoleave=BOOL], leave-joint
  *
  * Each command works on the configuration the last one left; a number that grows
  * with every command stands for the last index of the log, which is where a new

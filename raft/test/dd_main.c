@@ -3,7 +3,7 @@
  * dd_main.c
  *	  Scenario interpreter: files, comparison, result.
  *
- * 	datadriven FILE...
+ *	datadriven FILE...
  *
  * Runs each file and compares the output of every command with what the file
  * expects.  Prints the commands that differ and, at the end, how many files

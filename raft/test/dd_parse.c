@@ -3,12 +3,12 @@
  * dd_parse.c
  *	  Scenario interpreter: the file format.
  *
- * 	file		comments, blank lines and directives
- * 	directive	command line, input lines, "----", expected output
- * 	command		word { key | key=value | key=(value, value ...) }; a line that
- * 				ends in a backslash goes on in the next one
- * 	expected	lines up to a blank one; or between "----" and a pair of "----"
- * 				lines, and may then hold blank lines
+ *	file		comments, blank lines and directives
+ *	directive	command line, input lines, "----", expected output
+ *	command		word { key | key=value | key=(value, value ...) }; a line that
+ *				ends in a backslash goes on in the next one
+ *	expected	lines up to a blank one; or between "----" and a pair of "----"
+ *				lines, and may then hold blank lines
  *
  * Copyright (c) 2026, pg_quorum developers
  *

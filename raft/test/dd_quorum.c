@@ -3,8 +3,8 @@
  * dd_quorum.c
  *	  Scenario interpreter: the commands of quorum files.
  *
- * 	committed cfg=(ids) [cfgj=(ids)|zero] idx=(numbers or _)
- * 	vote cfg=(ids) [cfgj=(ids)|zero] votes=(y, n or _)
+ *	committed cfg=(ids) [cfgj=(ids)|zero] idx=(numbers or _)
+ *	vote cfg=(ids) [cfgj=(ids)|zero] votes=(y, n or _)
  *
  * The values belong to the distinct voters in the order in which cfg and cfgj
  * name them.  Results that must agree are computed in other ways too, and are

@@ -308,11 +308,39 @@ own_vote_counts_only_when_durable(void)
 	h->hold_disk = true;
 	(void) raft_campaign(h->r);
 	host_pump(h);
-	CHECK_EQ(host_count(h, RAFT_MSG_VOTE, 0), 2);
 	(void) host_vote_resp(h, RAFT_MSG_VOTE_RESP, 2, 2, false);
 	CHECK_EQ(host_status(h).role, RAFT_CANDIDATE);
 	host_persist(h);
 	CHECK_EQ(host_status(h).role, RAFT_LEADER);
+}
+
+/*
+ * Or a crash could make it a candidate of the same term again, with less of a
+ * log, and it would count the votes that were given to the longer one.
+ */
+static void
+votes_are_asked_for_when_the_candidacy_is_durable(void)
+{
+	struct host *h = host_new(1, 3);
+
+	h->hold_disk = true;
+	(void) host_append(h, 2, 2, 1, 1, 1, "22");
+	(void) raft_campaign(h->r);
+	host_pump(h);
+	CHECK_EQ(host_count(h, RAFT_MSG_VOTE, 0), 0);
+	host_persist(h);
+	host_pump(h);
+	CHECK_EQ(host_count(h, RAFT_MSG_VOTE, 0), 2);
+	CHECK_EQ(host_sent(h, RAFT_MSG_VOTE, 2)->index, 3);
+
+	/* and not at all when the candidacy is over by then */
+	host_clear(h);
+	(void) raft_campaign(h->r);
+	host_pump(h);
+	(void) host_heartbeat(h, 3, 9, 0);
+	host_persist(h);
+	host_pump(h);
+	CHECK_EQ(host_count(h, RAFT_MSG_VOTE, 0), 0);
 }
 
 static void
@@ -858,6 +886,7 @@ const struct unit_test unit_election[] = {
 	{"election/candidate_yields_to_the_leader_of_its_term", candidate_yields_to_the_leader_of_its_term},
 	{"election/single_voter_waits_for_its_disk", single_voter_waits_for_its_disk},
 	{"election/own_vote_counts_only_when_durable", own_vote_counts_only_when_durable},
+	{"election/votes_are_asked_for_when_the_candidacy_is_durable", votes_are_asked_for_when_the_candidacy_is_durable},
 	{"election/vote_leaves_only_when_durable", vote_leaves_only_when_durable},
 	{"election/undurable_vote_may_be_given_again", undurable_vote_may_be_given_again},
 	{"election/vote_goes_by_the_log_in_memory", vote_goes_by_the_log_in_memory},

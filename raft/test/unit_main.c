@@ -3,7 +3,7 @@
  * unit_main.c
  *	  Unit tests: running them.
  *
- * 	unit [-v] [NAME]
+ *	unit [-v] [NAME]
  *
  * Runs all tests, or those whose name contains NAME.
  *

@@ -325,22 +325,51 @@ cluster_survives_the_crash_of_all(void)
 		CHECK_EQ(net->h[2]->disk.log[i].term, 2);
 }
 
-/* A conf entry is on disk only together with the commit of the one before it. */
+/* What a write says of the commit index holds for any prefix of it. */
 static void
-commit_index_goes_with_the_entries_that_follow(void)
+written_commit_does_not_cover_its_own_entries(void)
 {
 	struct host *h = host_new(1, 3);
 	struct raft_ready rd;
-	struct raft_entry e[1] = {{.term = 2,.type = RAFT_ENTRY_CONF}};
-	struct raft_msg m = {.type = RAFT_MSG_APP,.from = 2,.to = 1,.term = 2,.index = 2,
-	.log_term = 2,.commit = 2,.n_entries = 1};
+	struct raft_entry e[2] = {{.term = 3}, {.term = 3}};
+	struct raft_msg m = {.type = RAFT_MSG_APP,.from = 2,.to = 1,.term = 3,.index = 2,
+	.log_term = 2,.commit = 4,.n_entries = 2};
 
-	(void) host_append(h, 2, 2, 1, 1, 1, "2");
-	CHECK_EQ(raft_step(h->r, &m, e), RAFT_OK);
+	(void) host_append(h, 2, 2, 1, 1, 1, "222");
+	CHECK_EQ(raft_step(h->r, &m, e), RAFT_OK);	/* replaces 3 and 4 */
+	CHECK_EQ(host_status(h).commit, 4);
 	CHECK_EQ(raft_ready(h->r, &rd), RAFT_OK);
 	CHECK(rd.hard_changed);
+	CHECK_EQ(rd.append_first, 3);
 	CHECK_EQ(rd.commit, 2);
-	CHECK_EQ(rd.n_append, 1);
+	CHECK(raft_has_ready(h->r));
+	CHECK_EQ(raft_ready(h->r, &rd), RAFT_OK);
+	CHECK(rd.has_write && !rd.must_sync);
+	CHECK_EQ(rd.commit, 4);
+}
+
+/* A change in the log proves that the one before it is committed. */
+static void
+conf_entries_tell_the_commit_index_at_boot(void)
+{
+	struct host *h = host_new(1, 3);
+	struct raft_entry e[4] = {{.term = 2}, {.term = 2,.type = RAFT_ENTRY_CONF,.size = 1},
+	{.term = 2,.type = RAFT_ENTRY_CONF,.size = 1}, {.term = 2}};
+	struct raft_msg m = {.type = RAFT_MSG_APP,.from = 2,.to = 1,.term = 2,.index = 1,
+	.log_term = 1,.commit = 1,.n_entries = 4};
+
+	e[1].data = change_of("v4", RAFT_TRANSITION_AUTO);
+	e[2].data = change_of("v5", RAFT_TRANSITION_AUTO);
+	CHECK_EQ(raft_step(h->r, &m, e), RAFT_OK);
+	host_pump(h);
+	CHECK(host_restart(h));
+	CHECK_EQ(host_status(h).commit, 3);
+	h->hold_apply = true;
+	CHECK_EQ(raft_campaign(h->r), RAFT_DROPPED);
+	host_pump(h);
+	host_apply(h);
+	CHECK_EQ(host_conf(h).n_voters, 4);
+	CHECK_EQ(raft_campaign(h->r), RAFT_OK);
 }
 
 static void
@@ -387,7 +416,8 @@ const struct unit_test unit_storage[] = {
 	{"storage/restart_applies_again_what_the_state_machine_lost", restart_applies_again_what_the_state_machine_lost},
 	{"storage/commit_behind_applied_is_raised", commit_behind_applied_is_raised},
 	{"storage/cluster_survives_the_crash_of_all", cluster_survives_the_crash_of_all},
-	{"storage/commit_index_goes_with_the_entries_that_follow", commit_index_goes_with_the_entries_that_follow},
+	{"storage/written_commit_does_not_cover_its_own_entries", written_commit_does_not_cover_its_own_entries},
+	{"storage/conf_entries_tell_the_commit_index_at_boot", conf_entries_tell_the_commit_index_at_boot},
 	{"storage/output_stays_valid_until_the_next_ready", output_stays_valid_until_the_next_ready},
 	{NULL, NULL}
 };
