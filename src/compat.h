@@ -43,6 +43,7 @@ typedef RelFileNode PgqRelNode;
 
 /* Relation files and table access methods */
 #if PG_VERSION_NUM >= 160000
+#include "access/tableam.h"
 #define PGQ_SET_NEW_FILE		relation_set_new_filelocator
 typedef enum TU_UpdateIndexes PgqUpdateIndexes;
 #else

@@ -132,6 +132,18 @@ pagelog_change(PageLog *log, Buffer buffer)
 	return page;
 }
 
+static Page
+overwrite(PageLog *log, Buffer buffer, Size special_size, bool owned)
+{
+	Page		page;
+
+	Assert(find_page(log, buffer) == NULL);
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	page = add_page(log, buffer, owned, true);
+	PageInit(page, BLCKSZ, special_size);
+	return page;
+}
+
 /*
  * Likewise, for a page whose contents are given up: the working copy is an
  * empty page with a zeroed special space of special_size bytes.
@@ -139,19 +151,20 @@ pagelog_change(PageLog *log, Buffer buffer)
 Page
 pagelog_overwrite(PageLog *log, Buffer buffer, Size special_size)
 {
-	Page		page;
+	return overwrite(log, buffer, special_size, false);
+}
 
-	Assert(find_page(log, buffer) == NULL);
-	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	page = add_page(log, buffer, false, true);
-	PageInit(page, BLCKSZ, special_size);
-	return page;
+/* Likewise; the caller's pin is given up with the lock */
+Page
+pagelog_reuse_page(PageLog *log, Buffer buffer, Size special_size)
+{
+	return overwrite(log, buffer, special_size, true);
 }
 
 /*
- * Likewise, for a block that the caller has not pinned and that need not be
- * read: it has never been used, or what it holds is of no interest.  The block
- * must lie within the file (pagelog_extend()).
+ * Likewise, for a block that need not even be read: what it holds is of no
+ * interest even if the record is never written (an error may leave it zeroed
+ * in the buffer).  The block must lie within the file (pagelog_extend()).
  */
 Page
 pagelog_new_page(PageLog *log, Relation rel, BlockNumber block, Size special_size)

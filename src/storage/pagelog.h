@@ -39,6 +39,7 @@ typedef struct PageLog
 extern void pagelog_begin(PageLog *log, Relation rel);
 extern Page pagelog_change(PageLog *log, Buffer buffer);
 extern Page pagelog_overwrite(PageLog *log, Buffer buffer, Size special_size);
+extern Page pagelog_reuse_page(PageLog *log, Buffer buffer, Size special_size);
 extern Page pagelog_new_page(PageLog *log, Relation rel, BlockNumber block,
 							 Size special_size);
 extern XLogRecPtr pagelog_finish(PageLog *log);

@@ -135,7 +135,7 @@ tree_allocate(TreeWriter *w, PageLog *log, uint16 flags, uint16 level,
 			pagelog_corrupted(w->rel, ref.block, "a page on the free list is not free");
 		meta->free_head = tree_opaque(old)->right;
 		meta->free_count--;
-		ReleaseBuffer(buffer);
+		*page = pagelog_reuse_page(log, buffer, TREE_OPAQUE_SIZE);
 	}
 	else
 	{
@@ -145,9 +145,9 @@ tree_allocate(TreeWriter *w, PageLog *log, uint16 flags, uint16 level,
 		if (ref.block >= w->file_blocks)
 			w->file_blocks = pagelog_extend(w->rel, ref.block + 1);
 		meta->end++;
+		*page = pagelog_new_page(log, w->rel, ref.block, TREE_OPAQUE_SIZE);
 	}
 	ref.incarnation = incarnation != 0 ? incarnation : ++meta->last_incarnation;
-	*page = pagelog_new_page(log, w->rel, ref.block, TREE_OPAQUE_SIZE);
 	tree_page_init(*page, flags, level, ref.incarnation);
 	return ref;
 }

@@ -11,7 +11,8 @@
 #   STORAGE_TEST_DIR     where to work (default a new folder under TMPDIR)
 #   STORAGE_TEST_PORT    the first of two ports on loopback (default 6290)
 #   STORAGE_TEST_SEEDS   seeds of each model test (default 4)
-#   STORAGE_TEST_CRASHES how often to crash (default 8)
+#   STORAGE_TEST_CRASHES how often to crash, and how many prefixes of the WAL
+#                        to replay (default 8)
 #
 # Copyright (c) 2026, pg_quorum developers
 #
@@ -26,7 +27,7 @@ base=${STORAGE_TEST_DIR:-$(mktemp -d "${TMPDIR:-/tmp}/storage-test.XXXXXX")}
 port=${STORAGE_TEST_PORT:-6290}
 seeds=${STORAGE_TEST_SEEDS:-4}
 crashes=${STORAGE_TEST_CRASHES:-8}
-all="models interrupts readers crashes standby minimal ddl"
+all="models interrupts readers crashes prefixes standby minimal ddl"
 tests=${*:-$all}
 
 if [ "$(id -u)" -eq 0 ]; then
@@ -293,6 +294,49 @@ test_crashes()
 		fi
 	done
 	stop_server primary
+}
+
+# Whatever prefix of the WAL is replayed, the relations are what it makes of them
+test_prefixes()
+{
+	local from bytes target verified
+	fresh_primary "wal_level = replica" "wal_keep_size = 1GB" >"$base/out" 2>&1 &&
+		sql "$port" "SELECT quorum.crash_setup()" "SELECT quorum.crash_write(1)" >>"$base/out" 2>&1 ||
+		{ fail "prefixes: cannot start"; return; }
+	rm -rf "$base/backup"
+	"$bin/pg_basebackup" -h 127.0.0.1 -p "$port" -U postgres -D "$base/backup" -c fast >"$base/out" 2>&1 ||
+		{ fail "prefixes: base backup"; return; }
+	configure "$base/backup" "$port"
+	touch "$base/backup/recovery.signal"
+	from=$(sql "$port" "SELECT pg_current_wal_insert_lsn()")
+	sql "$port" "SELECT quorum.crash_write(80)" >/dev/null
+	bytes=$(sql "$port" "SELECT pg_current_wal_insert_lsn() - '$from'")
+	sql "$port" "SELECT pg_switch_wal()" >/dev/null
+	target=$(sql "$port" "SELECT '$from'::pg_lsn + i * ($bytes / $crashes)
+		+ (random() * ($bytes / $crashes))::int FROM generate_series(0, $crashes - 1) i")
+	stop_server primary
+	for lsn in $target; do
+		rm -rf "$base/prefix"
+		cp -a "$base/backup" "$base/prefix"
+		cat >>"$base/prefix/postgresql.conf" <<-END
+			restore_command = 'cp "$base/primary/pg_wal/%f" "%p"'
+			recovery_target_lsn = '$lsn'
+			recovery_target_action = promote
+		END
+		start_server prefix >"$base/out" 2>&1 || { fail "replay up to $lsn"; continue; }
+		for _ in $(seq 200); do
+			[ "$(sql "$port" "SELECT pg_is_in_recovery()")" != f ] || break
+			sleep 0.1
+		done
+		if sql "$port" "SELECT quorum.crash_verify()" "SELECT quorum.crash_write(5)" \
+			"SELECT quorum.crash_verify()" >"$base/out"; then
+			pass "contents after replay up to $lsn: $(head -n 1 "$base/out") batches"
+		else
+			fail "contents after replay up to $lsn"
+		fi
+		stop_server prefix immediate
+	done
+	rm -rf "$base/prefix" "$base/backup"
 }
 
 # Replay compared page by page, and readers on the standby
