@@ -351,6 +351,51 @@ compare_lookup(Model *model)
 	model->lookups++;
 }
 
+/* The beginning of a value, which may be all of it */
+static void
+expect_head(Model *model, int i, uint32 max_value, const TreeItem *item)
+{
+	ModelItem  *expected = &model->items[i];
+	char	   *value = palloc(expected->size + 1);
+
+	if (tree_key_compare(&item->key, &expected->key) != 0)
+		elog(ERROR, "found key %s where %s is expected",
+			 show_key(&item->key), show_key(&expected->key));
+	fill_bytes(value, expected->size, expected->seed);
+	if (item->value_len < Min(expected->size, max_value) ||
+		item->value_len > expected->size ||
+		memcmp(item->value, value, item->value_len) != 0)
+		elog(ERROR, "key %s has another beginning of its value than expected",
+			 show_key(&item->key));
+}
+
+static void
+compare_heads(Model *model)
+{
+	TreeScan   *scan = tree_scan_begin(model->rel, model->tree);
+	uint32		max_value = random_below(&model->random, 20000);
+	TreeItem	item;
+	int			i;
+
+	if (model->count == 0)
+		return;
+	i = random_below(&model->random, model->count);
+	if (!tree_lookup_head(model->rel, model->tree, &model->items[i].key, max_value, &item))
+		elog(ERROR, "lookup of key %s finds nothing", show_key(&model->items[i].key));
+	expect_head(model, i, max_value, &item);
+
+	tree_seek(scan, &model->items[i].key);
+	for (int last = Min(model->count, i + 20); i < last; i++)
+	{
+		if (!tree_next(scan, &item))
+			elog(ERROR, "scan ends at item %d of %d", i, model->count);
+		if (!tree_scan_head(scan, max_value, &item))
+			elog(ERROR, "value of key %s has vanished", show_key(&item.key));
+		expect_head(model, i, max_value, &item);
+	}
+	tree_scan_end(scan);
+}
+
 static void
 compare_scan(Model *model, const TreeKey *from, int limit)
 {
@@ -453,6 +498,7 @@ test_tree_model(PG_FUNCTION_ARGS)
 		apply_batch(&model);
 		for (int i = 0; i < 10; i++)
 			compare_lookup(&model);
+		compare_heads(&model);
 		if (random_chance(&model.random, 20))
 		{
 			TreeKey		from;
