@@ -25,6 +25,7 @@
 PG_FUNCTION_INFO_V1(bench_log_append);
 PG_FUNCTION_INFO_V1(bench_tree_put);
 PG_FUNCTION_INFO_V1(bench_tree_lookup);
+PG_FUNCTION_INFO_V1(test_tree_fill);
 
 static double
 rate_since(instr_time start, int64 n)
@@ -176,4 +177,41 @@ bench_tree_lookup(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(old);
 	relation_close(rel, AccessShareLock);
 	PG_RETURN_FLOAT8(rate_since(start, n));
+}
+
+/*
+ * Put n items of size bytes with ascending keys into a keyspace, beside another
+ * with a few items; returns what part of the pages that takes is filled.
+ */
+Datum
+test_tree_fill(PG_FUNCTION_ARGS)
+{
+	int			n = PG_GETARG_INT32(0);
+	int			size = PG_GETARG_INT32(1);
+	Relation	rel = open_relation(STORAGE_TREE, RowExclusiveLock);
+	char	   *value = palloc0(size);
+	TreeChange	change = {0};
+	TreeStat	before;
+	TreeStat	after;
+
+	change.key.space = 9;
+	change.key.data = "above";
+	change.key.len = 5;
+	change.value = value;
+	change.value_len = size;
+	tree_apply(rel, TREE_MAIN, &change, 1, NULL, 0);
+	tree_stat(rel, &before);
+	change.key.space = 7;
+	change.key.len = 0;
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		change.key.major = (uint64) i + 1;
+		tree_apply(rel, TREE_MAIN, &change, 1, NULL, 0);
+	}
+	tree_stat(rel, &after);
+	relation_close(rel, RowExclusiveLock);
+
+	/* an item of this kind takes 16 bytes beside its value */
+	PG_RETURN_FLOAT8((double) n * (size + 16) / BLCKSZ / (after.pages - before.pages));
 }

@@ -27,7 +27,7 @@ base=${STORAGE_TEST_DIR:-$(mktemp -d "${TMPDIR:-/tmp}/storage-test.XXXXXX")}
 port=${STORAGE_TEST_PORT:-6290}
 seeds=${STORAGE_TEST_SEEDS:-4}
 crashes=${STORAGE_TEST_CRASHES:-8}
-all="models interrupts readers crashes prefixes standby minimal ddl"
+all="models interrupts readers crashes prefixes standby minimal ddl upgrade"
 tests=${*:-$all}
 
 if [ "$(id -u)" -eq 0 ]; then
@@ -172,6 +172,8 @@ fresh_primary()
 test_models()
 {
 	fresh_primary >"$base/out" 2>&1 || { fail "models: cannot start"; return; }
+	expect "ascending keys fill their pages" gives t "$port" \
+		"SELECT fill > 0.92 AND fill < 1 FROM quorum.tree_fill(200000, 100) fill"
 	for seed in $(seq "$seeds"); do
 		expect "tree, mixed keys, seed $seed" \
 			sql "$port" "SELECT quorum.tree_model($seed, 300, 'mixed')"
@@ -504,6 +506,30 @@ test_ddl()
 		"ALTER TABLE quorum.mvcc ADD COLUMN x float8 DEFAULT random()"
 	expect "DROP EXTENSION without preload" sql "$port" "DROP EXTENSION quorum_storage_test"
 	stop_server primary
+}
+
+# pg_upgrade carries the files over as they are
+test_upgrade()
+{
+	fresh_primary >"$base/out" 2>&1 &&
+		sql "$port" "SELECT quorum.tree_model(4, 100, 'mixed')" "SELECT quorum.log_model(4, 100)" >>"$base/out" 2>&1 ||
+		{ fail "upgrade: cannot start"; return; }
+	contents "$port" >"$base/contents"
+	stop_server primary
+	make_server upgraded "$port" || { fail "upgrade: initdb"; return; }
+	expect "pg_upgrade" upgrade_to upgraded
+	start_server upgraded || { fail "upgrade: cannot start the new server"; return; }
+	contents "$port" >"$base/now"
+	expect "contents after pg_upgrade" cmp "$base/contents" "$base/now"
+	expect "relations are sound after that" sound "$port"
+	expect "and can be written" sql "$port" "SELECT quorum.tree_model(5, 20, 'mixed')"
+	stop_server upgraded
+}
+
+upgrade_to()
+{
+	(cd "$base" && "$bin/pg_upgrade" -b "$bin" -B "$bin" -d "$base/primary" -D "$base/$1" \
+		-U postgres -p "$port" -P "$((port + 1))" -s "$base")
 }
 
 for name in $tests; do
