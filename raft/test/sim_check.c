@@ -161,6 +161,7 @@ check_leader(struct sim_world *w, struct sim_member *m,
 	raft_term	term = 0;
 	enum raft_rc rc;
 	uint32_t	mask = 0;
+	char		buf[200];
 
 	if (t->leader != 0 && t->leader != m->id)
 		sim_fail(w, "one leader in a term", "term %d: %d and %d",
@@ -179,6 +180,17 @@ check_leader(struct sim_world *w, struct sim_member *m,
 		sim_fail(w, "a leader has a durable quorum of votes",
 				 "member %d, term %d: durable votes of members 0x%x",
 				 (int) m->id, (int) st->term, mask >> 1);
+
+	/*
+	 * Who leads the newest term must not be elected by a configuration so old
+	 * that another leader could be at work beside it.
+	 */
+	if (st->term == w->oracle.term_used &&
+		!sim_quorums_intersect(&conf,
+							   &w->oracle.confs[w->oracle.n_confs - 1].conf))
+		sim_fail(w, "a leader's configuration is not two steps behind",
+				 "member %d, term %d: %s", (int) m->id, (int) st->term,
+				 sim_conf_text(&conf, buf, sizeof(buf)));
 
 	/* A candidate of an old term may win when later terms have gone on. */
 	while (committed > w->swarm.founding_index &&
@@ -308,6 +320,29 @@ sim_check_step(struct sim_world *w, struct sim_member *m)
 		w->hash = (w->hash ^ raft_hash(m->raft)) *
 			UINT64_C(0x9E3779B97F4A7C15);
 		w->hash ^= w->hash >> 29;
+	}
+}
+
+/*
+ * A change in a log proves that the one before it is committed, since a leader
+ * proposes it only when that is applied.  A member that has forgotten so, by
+ * losing a commit index that was not flushed, could campaign by a
+ * configuration two steps behind.
+ */
+void
+sim_check_boot(struct sim_world *w, struct sim_member *m)
+{
+	raft_index	change = 0;
+
+	for (raft_index i = m->seen.commit + 1; i <= m->log.last; i++)
+	{
+		if (m->log.at[i].type != RAFT_ENTRY_CONF)
+			continue;
+		if (change != 0)
+			sim_fail(w, "one uncommitted change in a log", "member %d boots "
+					 "with changes at %d and %d, commit %d", (int) m->id,
+					 (int) change, (int) i, (int) m->seen.commit);
+		change = i;
 	}
 }
 
@@ -546,6 +581,24 @@ sim_check_message(struct sim_world *w, struct sim_member *m,
 				sim_fail(w, "snapshots can be served", "member %d: %d, "
 						 "applied %d", id, (int) msg->snap->index,
 						 (int) m->machine.applied);
+			break;
+		case RAFT_MSG_VOTE:
+
+			/*
+			 * Or it could campaign in that term twice, the second time with
+			 * less of a log, and count the votes of the first.
+			 */
+			if (m->disk.term < msg->term ||
+				(m->disk.term == msg->term && m->disk.vote != m->id))
+				sim_fail(w, "a candidacy is durable before votes are asked for",
+						 "member %d, term %d: disk has term %d vote %d", id,
+						 (int) msg->term, (int) m->disk.term,
+						 (int) m->disk.vote);
+			if (m->seen.role == RAFT_CANDIDATE && m->seen.term == msg->term &&
+				sim_log_term(&m->disk.log, msg->index) != msg->log_term)
+				sim_fail(w, "a candidate's log is durable", "member %d: claims "
+						 "%d/%d, disk ends at %d", id, (int) msg->log_term,
+						 (int) msg->index, (int) m->disk.log.last);
 			break;
 		case RAFT_MSG_VOTE_RESP:
 			if (msg->reject)

@@ -152,6 +152,7 @@ sim_member_start(struct sim_world *w, struct sim_member *m)
 	m->writes = NULL;
 	m->writes_tail = &m->writes;
 	m->installs_pending = 0;
+	m->flush_number = 0;
 	m->flush_planned = m->apply_planned = m->ready_planned = false;
 	m->n_staged = 0;
 	m->led_term = 0;
@@ -169,6 +170,7 @@ sim_member_start(struct sim_world *w, struct sim_member *m)
 				 "member %d: term %d vote %d last %d durable %d", (int) m->id,
 				 (int) m->seen.term, (int) m->seen.vote, (int) m->seen.last,
 				 (int) m->seen.durable);
+	sim_check_boot(w, m);
 	if (!m->cfg.snapshot_at_applied && d->snap.index > 0)
 		expect(w, m, raft_snapshot_ready(m->raft, &d->snap),
 			   "raft_snapshot_ready");
@@ -219,7 +221,7 @@ plan_flush(struct sim_world *w, struct sim_member *m)
 	bool		must_sync = false;
 	sim_time	mean = w->healing ? SIM_TICK / 20 : w->swarm.flush_mean;
 
-	if (m->flush_planned || m->writes == NULL)
+	if (m->writes == NULL || (m->flush_planned && !m->flush_lazy))
 		return;
 	for (wr = m->writes; wr != NULL; wr = wr->next)
 	{
@@ -227,6 +229,9 @@ plan_flush(struct sim_world *w, struct sim_member *m)
 		end = wr;
 		n++;
 	}
+	if (m->flush_planned && !must_sync)
+		return;
+	m->flush_lazy = !must_sync;
 	if (n > 1 && sim_rng_chance(&w->rng, w->swarm.flush_part))
 	{
 		n = (uint32_t) sim_rng_between(&w->rng, 1, n);
@@ -243,7 +248,7 @@ plan_flush(struct sim_world *w, struct sim_member *m)
 	m->flush_planned = true;
 	m->flush_to = end->seq;
 	sim_push(w, w->now + 1 + sim_rng_exp(&w->rng, mean), SIM_EV_FLUSH, m->id,
-			 NULL);
+			 (void *) ++m->flush_number);
 }
 
 static void
@@ -261,8 +266,9 @@ flush_done(struct sim_world *w, struct sim_member *m)
 
 		/* The host tries again until it works. */
 		m->flush_planned = true;
+		m->flush_lazy = false;
 		sim_push(w, w->now + SIM_TICK / 2 + sim_rng_exp(&w->rng, SIM_TICK),
-				 SIM_EV_FLUSH, m->id, NULL);
+				 SIM_EV_FLUSH, m->id, (void *) ++m->flush_number);
 		return;
 	}
 	SIM_TRACE(w, "member %d: durable up to write %d", (int) m->id,
@@ -598,6 +604,8 @@ sim_member_event(struct sim_world *w, const struct sim_event *ev)
 			tick(w, m);
 			break;
 		case SIM_EV_FLUSH:
+			if ((uintptr_t) ev->ptr != m->flush_number)
+				break;			/* a more urgent one took its place */
 			flush_done(w, m);
 			sim_member_output(w, m);
 			break;

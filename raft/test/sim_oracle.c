@@ -93,8 +93,8 @@ conf_equal(const struct raft_conf *a, const struct raft_conf *b)
  * Does every quorum of a meet every quorum of b?  Not so if some set of
  * members is a quorum of one while the rest is a quorum of the other.
  */
-static bool
-quorums_intersect(const struct raft_conf *a, const struct raft_conf *b)
+bool
+sim_quorums_intersect(const struct raft_conf *a, const struct raft_conf *b)
 {
 	uint32_t	all = 0;
 	uint32_t	set;
@@ -419,7 +419,7 @@ sim_oracle_conf(struct sim_world *w, struct sim_member *m, raft_index index,
 		w->counts[SIM_COUNT_CONF_JOINT]++;
 	else
 		w->counts[SIM_COUNT_CONF_SIMPLE]++;
-	if (!quorums_intersect(&before->conf, conf))
+	if (!sim_quorums_intersect(&before->conf, conf))
 		sim_fail(w, "quorums of consecutive configurations intersect",
 				 "index %d: %s", (int) index,
 				 sim_conf_text(conf, buf, sizeof(buf)));

@@ -116,6 +116,7 @@ draw_host(struct sim_swarm *s, struct sim_rng *rng)
 	s->apply_mean = PICK(rng, 0, 0, 50, 400, 2500);
 	s->apply_batch = (uint32_t) PICK(rng, 1, 2, 1000);
 	s->machine_flush = (uint32_t) PICK(rng, 1024, 400, 60, 8);
+	s->forget_commit = sim_rng_chance(rng, 300);
 	s->exact_sizes = sim_rng_chance(rng, 512);
 	s->keep_log = (uint32_t) PICK(rng, 0, 0, 1, 4, 20);
 	if (s->disk == SIM_DISK_SYNC)

@@ -171,6 +171,8 @@ struct sim_member
 	struct sim_write **writes_tail;
 	uint32_t	installs_pending;
 	bool		flush_planned;
+	bool		flush_lazy;		/* nobody waits for the planned one */
+	uintptr_t	flush_number;	/* of the planned one: others are void */
 	bool		apply_planned;
 	bool		ready_planned;
 	raft_seq	flush_to;		/* the flush that is under way covers this */
@@ -327,6 +329,8 @@ struct sim_swarm
 	uint32_t	stream_silent;
 
 	uint32_t	entry_size;		/* largest usual payload */
+	bool		forget_commit;	/* the commit index is not written for its own
+								 * sake, only with a new term or vote */
 	bool		exact_sizes;	/* a boot tells the size of every entry */
 	uint32_t	keep_log;		/* entries that a compaction leaves */
 	sim_time	op_mean;
@@ -602,12 +606,15 @@ extern const struct sim_conf_fact *sim_oracle_conf_at(struct sim_world *w,
 													  raft_index index);
 extern struct sim_term_fact *sim_oracle_term(struct sim_world *w,
 											 raft_term term);
+extern bool sim_quorums_intersect(const struct raft_conf *a,
+								  const struct raft_conf *b);
 extern bool sim_conf_quorum(const struct raft_conf *conf, uint32_t mask);
 extern bool sim_conf_has(const struct raft_conf *conf, raft_id id);
 extern bool sim_conf_votes(const struct raft_conf *conf, raft_id id);
 
 extern void sim_check_call(struct sim_world *w, struct sim_member *m);
 extern void sim_check_step(struct sim_world *w, struct sim_member *m);
+extern void sim_check_boot(struct sim_world *w, struct sim_member *m);
 extern void sim_check_write(struct sim_world *w, struct sim_member *m,
 							const struct raft_ready *rd,
 							const struct sim_write *wr);
