@@ -355,24 +355,19 @@ sizes_known(const struct sim_world *w, const struct sim_member *m)
 	return m->lives == 1 || w->swarm.exact_sizes;
 }
 
-/*
- * Committed changes in a log are at most one ahead of what is committed, as far
- * as the core knows; what it lets the host write may be behind.
- */
+/* A log holds at most one change that is not known to be committed. */
 static void
 check_changes(struct sim_world *w, struct sim_member *m,
 			  const struct raft_ready *rd, const struct sim_write *wr)
 {
 	raft_index	uncommitted = 0;
 	raft_index	unapplied = 0;
-	struct raft_status st;
 
-	raft_status(m->raft, &st);
 	for (raft_index i = m->log.base + 1; i < wr->first; i++)
 	{
 		if (m->log.at[i].type != RAFT_ENTRY_CONF)
 			continue;
-		if (i > st.commit)
+		if (i > m->seen.commit)
 			uncommitted = i;
 		if (i > m->machine.applied)
 			unapplied = i;
@@ -383,13 +378,13 @@ check_changes(struct sim_world *w, struct sim_member *m,
 
 		if (wr->entries[k].type != RAFT_ENTRY_CONF)
 			continue;
-		if (i > st.commit)
+		if (i > m->seen.commit)
 		{
 			if (uncommitted != 0)
 				sim_fail(w, "one uncommitted change in a log",
 						 "member %d: changes at %d and %d, commit %d",
 						 (int) m->id, (int) uncommitted, (int) i,
-						 (int) st.commit);
+						 (int) m->seen.commit);
 			uncommitted = i;
 		}
 		if (rd->role == RAFT_LEADER && wr->entries[k].term == rd->term)
@@ -405,7 +400,11 @@ check_changes(struct sim_world *w, struct sim_member *m,
 	}
 }
 
-/* Entries that replace others must not lose what is committed. */
+/*
+ * Entries that replace others must not lose what is committed.  A member that
+ * follows an old leader may still lose what a later one has committed: the
+ * quorum that it rests on has moved on to the later term.
+ */
 static void
 check_truncation(struct sim_world *w, struct sim_member *m,
 				 const struct sim_write *wr)
@@ -423,7 +422,7 @@ check_truncation(struct sim_world *w, struct sim_member *m,
 		const struct sim_fact *f = &w->oracle.facts[i];
 		const struct sim_entry *now = NULL;
 
-		if (m->log.at[i].term != f->term)
+		if (m->log.at[i].term != f->term || f->by_term > wr->term)
 			break;
 		if (i - wr->first < wr->n)
 			now = &wr->entries[i - wr->first];

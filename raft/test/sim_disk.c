@@ -7,11 +7,9 @@
  * from which it also serves appends) and what is durable.  Between them lies
  * the queue of writes that were not flushed.  A flush moves the head of the
  * queue to the disk.  A crash leaves the disk with any prefix of the queue,
- * the last write of it possibly in part: its term and vote alone, or these and
- * its first entries, which is what a log that writes records one after the
- * other may find at the next start.  The commit index comes last: on disk before
- * the entries it speaks of, it would commit what they were to replace.  For the
- * same reason a snapshot is installed as a whole.
+ * the last write of it possibly in part: its hard state alone, or that and its
+ * first entries, which is what a log that writes records one after the other
+ * may find at the next start.  A snapshot is installed as a whole.
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -74,8 +72,8 @@ sim_log_term(const struct sim_log *log, raft_index index)
 }
 
 /*
- * Bring one write to the disk: its term and vote, then the first n_entries of
- * its entries or, if whole, everything of it.
+ * Bring one write to the disk: its hard state, then the first n_entries of its
+ * entries or, if whole, everything of it.
  */
 void
 sim_disk_write(struct sim_world *w, struct sim_member *m,
@@ -97,8 +95,8 @@ sim_disk_write(struct sim_world *w, struct sim_member *m,
 			sim_fail(w, "durable commit is monotone",
 					 "member %d writes commit %d over %d", (int) m->id,
 					 (int) wr->commit, (int) d->commit);
-		if (whole && (!w->swarm.forget_commit || wr->term != d->term ||
-					  wr->vote != d->vote))
+		if (!w->swarm.forget_commit || wr->term != d->term ||
+			wr->vote != d->vote)
 			d->commit = wr->commit;
 		d->term = wr->term;
 		d->vote = wr->vote;
