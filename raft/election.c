@@ -221,18 +221,20 @@ raft_handle_vote(struct raft *r, const struct raft_msg *m)
 }
 
 /*
- * A pre-vote of an earlier term.  Silence could leave a cluster stuck whose
- * members moved to pre-vote with different terms.
+ * A request of an earlier term.  Silence could leave a cluster stuck: members
+ * that moved to pre-vote with different terms, or a candidate with the only
+ * complete log whose voter does not know it as a member and is ahead of it by
+ * a few terms, campaigning as often as it does.
  */
 void
-raft_refuse_old_pre_vote(struct raft *r, const struct raft_msg *m)
+raft_refuse_old_vote(struct raft *r, const struct raft_msg *m)
 {
 	struct raft_msg resp = {0};
 
 	RAFT_TRACE(r, RAFT_EV_VOTE_REFUSED,.peer = m->from,.msg = m,.vote = r->vote,
 			   .last = r->trail.last,
 			   .last_term = raft_trail_last_term(&r->trail));
-	resp.type = RAFT_MSG_PRE_VOTE_RESP;
+	resp.type = answer_type(m);
 	resp.to = m->from;
 	resp.term = r->term;
 	resp.reject = true;

@@ -462,11 +462,12 @@ struct raft_ready
 	 * number seq: first the hard state (if hard_changed), then either install
 	 * or the entries append[0 .. n_append), which start at append_first and
 	 * replace whatever the log holds from there on.  They may share one flush
-	 * with earlier and later writes.  A crash may keep any prefix of it: commit
-	 * here never covers entries of the same write (it may thus be behind
-	 * raft_status.commit), but term and vote must not come after them.  must_sync false means that only the
-	 * commit index moved: no flush has to be started for it, but it may not be
-	 * written after a later seq.
+	 * with earlier and later writes.  A crash may keep any prefix of it (an
+	 * install as a whole or not at all): commit here never covers entries or
+	 * the snapshot of the same write, so it may be behind raft_status.commit,
+	 * but term and vote must not come after them.  must_sync false means that
+	 * only the commit index moved: no flush has to be started for it, but it
+	 * may not be written after a later seq.
 	 */
 	bool		has_write;
 	bool		must_sync;

@@ -434,7 +434,7 @@ extern enum raft_rc raft_hup(struct raft *r, enum raft_campaign_type type);
 extern bool raft_in_lease(const struct raft *r);
 extern void raft_handle_vote(struct raft *r, const struct raft_msg *m);
 extern void raft_handle_vote_resp(struct raft *r, const struct raft_msg *m);
-extern void raft_refuse_old_pre_vote(struct raft *r, const struct raft_msg *m);
+extern void raft_refuse_old_vote(struct raft *r, const struct raft_msg *m);
 extern void raft_commit_by_vote(struct raft *r, const struct raft_msg *m);
 extern void raft_tick_election(struct raft *r);
 

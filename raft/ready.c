@@ -145,7 +145,7 @@ writable_commit(const struct raft *r, const struct raft_ready *rd)
 	if (r->cfg.scripted)
 		return r->commit;
 	if (rd->install != NULL)
-		return Min(r->commit, rd->install->index);
+		return r->prev_commit;
 	if (rd->n_append > 0)
 		return Min(r->commit, rd->append_first - 1);
 	return r->commit;
@@ -189,6 +189,10 @@ take_writes(struct raft *r, struct raft_outbox *o, struct raft_ready *rd)
 	r->prev_term = r->term;
 	r->prev_vote = r->vote;
 	r->prev_commit = rd->commit;
+
+	/* a snapshot on disk says by itself that it is committed */
+	if (rd->install != NULL)
+		r->prev_commit = Max(r->prev_commit, rd->install->index);
 }
 
 /* Messages that list things point to them only now that nothing moves. */

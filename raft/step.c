@@ -84,8 +84,9 @@ step_term(struct raft *r, const struct raft_msg *m)
 		resp.to = m->from;
 		raft_send(r, &resp);
 	}
-	else if (m->type == RAFT_MSG_PRE_VOTE)
-		raft_refuse_old_pre_vote(r, m);
+	else if (m->type == RAFT_MSG_PRE_VOTE ||
+			 (m->type == RAFT_MSG_VOTE && !r->cfg.scripted))
+		raft_refuse_old_vote(r, m);
 	else if (m->type == RAFT_MSG_VOTE_RESP && r->role == RAFT_CANDIDATE &&
 			 raft_broken(r, RAFT_BREAK_STALE_VOTE_RESPONSE))
 		raft_handle_vote_resp(r, m);

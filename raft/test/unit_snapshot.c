@@ -128,7 +128,7 @@ install_and_entries_are_two_writes(void)
 	CHECK_EQ(h->n_writes, 1);
 	CHECK(h->writes[0].install);
 	CHECK_EQ(h->writes[0].n, 0);
-	CHECK_EQ(h->writes[0].commit, 10);
+	CHECK_EQ(h->writes[0].commit, 1);
 	CHECK_EQ(raft_step(h->r, &app, e), RAFT_OK);
 	host_pump(h);
 	CHECK(h->n_writes >= 2);
