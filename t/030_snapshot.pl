@@ -15,7 +15,7 @@ use QuorumCluster;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $cluster = QuorumCluster->new('snapshot', conf => "pg_quorum.catchup_entries = 100\nmax_wal_size = '1GB'")->start;
+my $cluster = QuorumCluster->new('snapshot', proxies => 1, conf => "pg_quorum.catchup_entries = 100\nmax_wal_size = '1GB'")->start;
 
 # Many writes, so that the log forgets what a stopped member would need.
 sub write_much
@@ -63,8 +63,9 @@ for my $side ('receiver', 'sender')
 			($away) = $cluster->followers;
 			$cluster->node($away)->stop('fast');
 			write_much('c', 4000, 10);
-			$cluster->start_member($away);
 			my $sender = $cluster->leader;
+			$cluster->set_links('slow', "$sender>$away");
+			$cluster->start_member($away);
 			my $seen = $cluster->sql($sender, "
 				DO \$\$ BEGIN
 				  FOR i IN 1..4000 LOOP
@@ -73,9 +74,11 @@ for my $side ('receiver', 'sender')
 				  END LOOP;
 				END \$\$;
 				SELECT state FROM quorum.members WHERE name = 'n$away'");
-			note("killed in state $seen");
+			is($seen, 'snapshot', 'a snapshot is on its way');
+			sleep(0.5);
 			my $victim = $side eq 'receiver' ? $away : $sender;
 			$cluster->kill_postmaster($victim);
+			$cluster->heal;
 			sleep(0.5);
 			$cluster->start_member($victim);
 			is($cluster->differences, '', 'all members become equal');

@@ -10,6 +10,7 @@
  *
  *	pass	forwards again; what was frozen moves on
  *	cut		resets the connections there are, and every new one
+ *	slow	forwards a few megabytes a second
  *	freeze	says nothing and takes nothing: what is sent stays in buffers and a
  *			new connection gets no answer, as when a network loses packets
  *
@@ -35,17 +36,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_LINKS		64
 #define MAX_CONNS		512
 #define BUFFER_SIZE		65536
 
+/* A slow link: so many bytes, then a pause (of all links, which is short). */
+#define SLOW_BYTES		8192
+#define SLOW_PAUSE_NS	2000000
+
 typedef enum Mode
 {
 	MODE_PASS,
 	MODE_CUT,
-	MODE_FREEZE
+	MODE_FREEZE,
+	MODE_SLOW
 } Mode;
 
 typedef struct Link
@@ -188,7 +195,15 @@ pump(Conn *conn, int side, bool readable, bool writable)
 
 	if (readable && !flow->eof && flow->start == flow->end)
 	{
-		n = read(conn->fd[side], flow->data, BUFFER_SIZE);
+		if (conn->link->mode == MODE_SLOW)
+		{
+			const struct timespec pause = {0, SLOW_PAUSE_NS};
+
+			nanosleep(&pause, NULL);
+			n = read(conn->fd[side], flow->data, SLOW_BYTES);
+		}
+		else
+			n = read(conn->fd[side], flow->data, BUFFER_SIZE);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return false;
 		flow->start = 0;
@@ -216,7 +231,7 @@ pump(Conn *conn, int side, bool readable, bool writable)
 static void
 obey(char *line)
 {
-	static const char *const modes[] = {"pass", "cut", "freeze"};
+	static const char *const modes[] = {"pass", "cut", "freeze", "slow"};
 	char		name[32];
 	char		mode[16];
 	int			i;
@@ -224,9 +239,9 @@ obey(char *line)
 
 	if (sscanf(line, "%31s %15s", name, mode) != 2)
 		return;
-	for (m = 0; m < 3 && strcmp(modes[m], mode) != 0; m++)
+	for (m = 0; m < 4 && strcmp(modes[m], mode) != 0; m++)
 		;
-	for (i = 0; i < nlinks && m < 3; i++)
+	for (i = 0; i < nlinks && m < 4; i++)
 		if (strcmp(links[i].name, name) == 0)
 			links[i].mode = (Mode) m;
 	for (i = nconns - 1; i >= 0; i--)
