@@ -33,6 +33,23 @@ sub write_much
 	return;
 }
 
+# Stop a member and write until the log has forgotten what it needs.
+sub outpace
+{
+	my ($member, $tag, $size) = @_;
+	my (undef, $last) = log_bounds($member);
+	$cluster->node($member)->stop('fast');
+	my $first = 0;
+	for (1 .. 20)
+	{
+		write_much($tag, 4000, $size);
+		($first) = log_bounds($cluster->leader);
+		last if $first > $last + 1;
+	}
+	cmp_ok($first, '>', $last + 1, 'the log has forgotten what the member needs');
+	return;
+}
+
 sub log_bounds { return split(/\|/, $cluster->sql($_[0], 'SELECT min(index), max(index) FROM quorum.raft_log')) }
 
 # The shape of a snapshot: entries the member never had are not in its log.
@@ -42,11 +59,8 @@ my $load;
 $cluster->under_load(
 	'away too long',
 	sub {
-		$cluster->node($away)->stop('fast');
-		write_much('a', 8000, 100);
+		outpace($away, 'a', 100);
 		$cluster->sql($cluster->leader, "SELECT quorum.delete('fill/1', range_end => 'fill/2')");
-		my ($first) = log_bounds($cluster->leader);
-		cmp_ok($first, '>', $last + 1, 'the log has forgotten what the member needs');
 		$cluster->start_member($away);
 		is($cluster->differences, '', 'the member is brought up while writes go on');
 	});
@@ -61,8 +75,7 @@ for my $side ('receiver', 'sender')
 		"$side killed during a snapshot",
 		sub {
 			($away) = $cluster->followers;
-			$cluster->node($away)->stop('fast');
-			write_much('c', 4000, 10);
+			outpace($away, 'c', 10);
 			my $sender = $cluster->leader;
 			$cluster->set_links('slow', "$sender>$away");
 			$cluster->start_member($away);
@@ -89,8 +102,7 @@ for my $side ('receiver', 'sender')
 $cluster->sql($cluster->leader, 'SELECT quorum.compact(quorum.revision())');
 is($cluster->differences, '', 'equal after compaction');
 ($away) = $cluster->followers;
-$cluster->node($away)->stop('fast');
-write_much('d', 4000, 10);
+outpace($away, 'd', 10);
 $cluster->sql($cluster->leader, 'SELECT quorum.compact(quorum.revision() - 1)');
 $cluster->start_member($away);
 is($cluster->differences, '', 'equal after a snapshot of a compacted store');

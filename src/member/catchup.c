@@ -32,7 +32,7 @@
 #define CHUNK_BYTES				(256 * 1024)
 #define CHUNKS_PER_TURN			2
 
-/* After the last chunk, the log is kept so long for the receiver to go on. */
+/* After the last chunk, the log is kept for the receiver to go on: so long at most. */
 #define LINGER_MS				60000
 
 /* ---------- sender ---------- */
@@ -184,6 +184,24 @@ stream_send(Stream *stream, Peer *peer)
 }
 
 /*
+ * Has the receiver taken the state and gone on with the log?  Then the log need
+ * not be kept for it any longer than for any other follower.
+ */
+static bool
+stream_has_served(const Stream *stream)
+{
+	struct raft_peer_status progress[RAFT_MAX_PEERS];
+	size_t		n = raft_peers(worker->raft, progress, RAFT_MAX_PEERS);
+	size_t		i;
+
+	for (i = 0; i < n; i++)
+		if (progress[i].id == stream->peer_id)
+			return progress[i].state == RAFT_REPLICATE &&
+				progress[i].match >= stream->index;
+	return true;				/* no member any more */
+}
+
+/*
  * catchup_run() -- a few chunks of each stream.  In a turn.
  */
 void
@@ -200,7 +218,7 @@ catchup_run(void)
 		next = stream->next;
 		if (stream->done)
 		{
-			if (worker->role != MEMBER_LEADER ||
+			if (worker->role != MEMBER_LEADER || stream_has_served(stream) ||
 				TimestampDifferenceExceeds(stream->done_at, GetCurrentTimestamp(), LINGER_MS))
 				stream_end(stream);
 			continue;
