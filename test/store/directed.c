@@ -46,6 +46,7 @@ const DirectedTest directed_tests[] = {
 	TEST(overtaken_events),
 	TEST(relation_rows),
 	TEST(compaction_errors),
+	TEST(compaction_within_revision),
 	TEST(compaction_space),
 	TEST(compaction_crash_17780),
 	TEST(compaction_hash_14685),

@@ -59,6 +59,7 @@ extern void test_relation_rows(void);
 
 /* test_crashes.c */
 extern void test_compaction_errors(void);
+extern void test_compaction_within_revision(void);
 extern void test_compaction_space(void);
 extern void test_compaction_crash_17780(void);
 extern void test_compaction_hash_14685(void);

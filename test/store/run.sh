@@ -4,8 +4,8 @@
 #   test/store/run.sh [SEEDS]
 #
 # Builds the test module, starts a server in a folder of its own, and runs the
-# directed tests, the model test on SEEDS seeds (default 150) and the crash of a
-# server at work.  Not as root; installs nothing.  The last line is
+# directed tests, the model test on SEEDS seeds (default 150), readers beside a
+# writer, and the crash of a server at work.  Not as root; installs nothing.  The last line is
 # "N passed, N failed".
 #
 # Settings (environment): PG_CONFIG, PGPORT (default 6390), and PGQ_TEST_TMP,
@@ -93,6 +93,30 @@ done
 for ((seed = 1; seed <= seeds; seed++)); do
 	run_test "model, seed $seed" "SELECT store_test_model($seed, 40)"
 done
+
+# One process writes, three read, at the same time.
+sql "SELECT store_test_shared_setup()" >/dev/null
+sql "SELECT store_test_shared_write(6)" >"$folder/writer" 2>&1 &
+writer=$!
+for reader in 1 2; do
+	sql "SELECT store_test_shared_read(5)" >"$folder/reader$reader" 2>&1 &
+	readers[reader]=$!
+done
+run_test "shared store, reader 3" "SELECT store_test_shared_read(5)"
+for reader in 1 2; do
+	if wait "${readers[reader]}"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "not ok - shared store, reader $reader: $(cat "$folder/reader$reader")"
+	fi
+done
+if wait "$writer"; then
+	passed=$((passed + 1))
+else
+	failed=$((failed + 1))
+	echo "not ok - shared store, writer: $(cat "$folder/writer")"
+fi
 
 # The server crashes again and again while it writes; each time the store must
 # be what its log says, and whole.

@@ -57,6 +57,53 @@ test_compaction_errors(void)
 	world_destroy(world);
 }
 
+/* A key that a transaction puts and deletes: both are gone after compaction */
+void
+test_compaction_within_revision(void)
+{
+	World	   *world = world_create("compaction within a revision", TABLE, 0);
+	Etcdserverpb__TxnRequest *txn = make_txn();
+	Etcdserverpb__TxnRequest *put = make_txn();
+	Etcdserverpb__TxnRequest *delete = make_txn();
+	EventCollector collector;
+	int64		next_after;
+
+	add_op(put, true, put_op("a", "2"));
+	add_op(delete, true, delete_op("a", NULL));
+	add_op(txn, true, txn_op(put));
+	add_op(txn, true, txn_op(delete));
+	world_apply(world, put_command("a", "1"));	/* 2 */
+	world_apply(world, txn_command(txn));	/* 3 */
+	world_apply(world, txn_command(txn));	/* 4 */
+
+	event_collector_init(&collector);
+	expect(store_events(world->tree, "a", 1, NULL, 0, 1, 0, true, 0,
+						collect_event, &collector, &next_after) == STORE_OK);
+	expect(collector.n == 5);
+	expect(collector.events[1]->prev_kv->mod_revision == 2);
+	expect(collector.events[2]->prev_kv->mod_revision == 2);
+	expect(collector.events[3]->prev_kv == NULL && collector.events[4]->prev_kv == NULL);
+
+	expect_error(world, compact_command(4), STORE_OK);
+	world_compact_all(world);
+	world_check_state(world);
+	world_check_items(world);
+	event_collector_init(&collector);
+	expect(store_events(world->tree, "a", 1, NULL, 0, 3, 0, true, 0,
+						collect_event, &collector, &next_after) == STORE_OK);
+	expect(collector.n == 1 && collector.events[0]->type == MVCCPB__EVENT__EVENT_TYPE__DELETE);
+	event_collector_init(&collector);
+	expect(store_events(world->tree, "a", 1, "b", 1, 3, 0, true, 0,
+						collect_event, &collector, &next_after) == STORE_OK);
+	expect(collector.n == 1 && next_after == 4);
+
+	world_apply(world, put_command("b", "1"));	/* 5 */
+	expect_error(world, compact_command(5), STORE_OK);
+	world_compact_all(world);
+	world_check_items(world);
+	world_destroy(world);
+}
+
 /* Compaction gives space back, and new writes take it */
 void
 test_compaction_space(void)

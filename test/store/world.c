@@ -231,8 +231,16 @@ world_destroy(World *world)
 void
 world_reopen(World *world)
 {
-	store_close(world->store);
+	if (world->store != NULL)
+		store_close(world->store);
+	world->store = NULL;		/* if opening fails */
 	world->store = store_open(world->tree);
+}
+
+static void
+reopen(void *arg)
+{
+	world_reopen((World *) arg);
 }
 
 void
@@ -314,9 +322,13 @@ world_replay(World *world)
 		int			polls = 0;
 		uint64		index;
 
-		/* it may be gone half-way through anything */
+		/* it may be gone half-way through anything, and again while it opens */
 		MemoryContextSwitchTo(world->context);
-		world_reopen(world);
+		do
+		{
+			if (gen_chance(&world->gen, 50))
+				fuse = gen_number(&world->gen, 40);
+		} while (!attempt(reopen, world));
 		MemoryContextSwitchTo(old_context);
 
 		store_begin(world->store, world->tree, count_poll, &polls);
