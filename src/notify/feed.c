@@ -3,8 +3,8 @@
  * feed.c
  *	  Events read in bounded batches, and the notifications they make.
  *
- * A batch ends where a revision ends, as soon as it holds FEED_BATCH_BYTES or
- * FEED_BATCH_EVENTS.  So the notifications of one revision go out together.  A
+ * A batch ends where a revision ends, as soon as it is as large as the outbox
+ * wants it, or holds FEED_BATCH_EVENTS.  So the notifications of one revision go out together.  A
  * revision may be as large as the store, though (the deletion of everything is
  * one): beyond FEED_MAX_BYTES it is told in parts, and the position then counts the
  * events of that revision that have been told.  The count must mean the same when
@@ -25,9 +25,12 @@
 
 #include "notify/feed.h"
 
-/* A batch ends at the first end of a revision beyond this */
-#define FEED_BATCH_BYTES		(1024 * 1024)
+/* A batch ends at the first end of a revision beyond these */
+#define FEED_BATCH_BYTES		(1024 * 1024)	/* unless the outbox has another limit */
 #define FEED_BATCH_EVENTS		10000
+
+/* What a notification takes beside its channel and payload */
+#define NOTIFICATION_BYTES		24
 
 /* A revision that makes more than this is told in parts */
 #define FEED_MAX_BYTES			(8 * 1024 * 1024)
@@ -56,6 +59,7 @@ outbox_init(Outbox *outbox, MemoryContext parent)
 	outbox->items = NULL;
 	outbox->n = outbox->allocated = 0;
 	outbox->bytes = 0;
+	outbox->batch_bytes = FEED_BATCH_BYTES;
 }
 
 void
@@ -68,7 +72,7 @@ outbox_reset(Outbox *outbox)
 }
 
 void
-outbox_add(Outbox *outbox, const char *channel, const char *payload, Size payload_bytes)
+outbox_add(Outbox *outbox, const char *channel, const char *payload)
 {
 	if (outbox->n >= outbox->allocated)
 	{
@@ -88,7 +92,7 @@ outbox_add(Outbox *outbox, const char *channel, const char *payload, Size payloa
 	outbox->items[outbox->n].channel = channel;
 	outbox->items[outbox->n].payload = payload;
 	outbox->n++;
-	outbox->bytes += sizeof(Notification) + payload_bytes;
+	outbox->bytes += strlen(channel) + strlen(payload) + NOTIFICATION_BYTES;
 }
 
 /*
@@ -108,7 +112,7 @@ feed_event(const Mvccpb__Event *event, void *arg)
 		{
 			state->complete = state->current;
 			if (state->whole ||
-				state->outbox->bytes > FEED_BATCH_BYTES ||
+				state->outbox->bytes >= state->outbox->batch_bytes ||
 				state->events >= FEED_BATCH_EVENTS)
 			{
 				state->stopped = true;

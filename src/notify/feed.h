@@ -41,14 +41,13 @@ typedef struct Outbox
 	Notification *items;
 	int			n;
 	int			allocated;
-	Size		bytes;			/* memory in use, about */
+	Size		bytes;			/* what they take, about */
+	Size		batch_bytes;	/* a batch ends at this size; kept by outbox_reset() */
 } Outbox;
 
 extern void outbox_init(Outbox *outbox, MemoryContext parent);
 extern void outbox_reset(Outbox *outbox);
-/* payload_bytes: what the payload newly costs, 0 where it is shared */
-extern void outbox_add(Outbox *outbox, const char *channel,
-					   const char *payload, Size payload_bytes);
+extern void outbox_add(Outbox *outbox, const char *channel, const char *payload);
 
 /* Adds what an event makes to the outbox; the event is valid until it returns */
 typedef void (*FeedVisit) (const Mvccpb__Event *event, Outbox *outbox, void *arg);

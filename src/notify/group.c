@@ -21,23 +21,16 @@
 #include "access/xact.h"
 #include "commands/async.h"
 #include "miscadmin.h"
-#include "utils/fmgroids.h"
-#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "notify/group.h"
 #include "notify/named.h"
+#include "notify/pace.h"
 #include "notify/payload.h"
 #include "storage/storage.h"
 
 #include "compat.h"
-
-/*
- * Leave the last quarter of PostgreSQL's notification queue to the
- * applications, whose transactions fail when it is full.
- */
-#define QUEUE_USAGE_LIMIT		0.75
 
 /* What one event is turned into, at most once for each form */
 typedef struct EventMatch
@@ -117,7 +110,6 @@ match_watch(void *item, void *arg)
 	const Mvccpb__Event *event = match->event;
 	int64		revision = event->kv->mod_revision;
 	int			kind = event->type == MVCCPB__EVENT__EVENT_TYPE__PUT ? WATCH_PUT : WATCH_DELETE;
-	Size		bytes = 0;
 	int			form = watch->prev_value ? 1 : 0;
 
 	if (revision <= watch->after || (watch->kinds & kind) == 0)
@@ -141,12 +133,9 @@ match_watch(void *item, void *arg)
 		MemoryContext old = MemoryContextSwitchTo(match->outbox->context);
 
 		match->payloads[form] = payload_event(event, watch->prev_value, NOTIFY_MAX_PAYLOAD);
-		bytes = strlen(match->payloads[form]) + 1;
 		MemoryContextSwitchTo(old);
 	}
-	/* the queue takes a copy for each channel */
-	outbox_add(match->outbox, watch->channel, match->payloads[form],
-			   bytes + strlen(match->payloads[form]));
+	outbox_add(match->outbox, watch->channel, match->payloads[form]);
 }
 
 /* FeedVisit */
@@ -180,7 +169,7 @@ add_revisions(List *matched, const FeedPosition *position, Outbox *outbox)
 		if (watch->matched > position->revision && position->offset == 0)
 			watch->matched = position->revision;
 		if (watch->matched > Max(watch->told, watch->after))
-			outbox_add(outbox, watch->channel, payload_revision(watch->matched), 64);
+			outbox_add(outbox, watch->channel, payload_revision(watch->matched));
 	}
 	MemoryContextSwitchTo(old);
 }
@@ -205,21 +194,15 @@ add_compacted(WatchGroup *group, int64 compacted, Outbox *outbox)
 		if (watch->payload == WATCH_PAYLOAD_REVISION)
 		{
 			watch->matched = compacted;
-			outbox_add(outbox, watch->channel, payload_revision(compacted), 64);
+			outbox_add(outbox, watch->channel, payload_revision(compacted));
 			continue;
 		}
 		watch->ended = true;
-		outbox_add(outbox, watch->channel, payload_compacted(compacted), 64);
+		outbox_add(outbox, watch->channel, payload_compacted(compacted));
 		if (watch->named)
 			named_save_end(watch->channel, compacted);
 	}
 	MemoryContextSwitchTo(old);
-}
-
-static bool
-queue_is_full(void)
-{
-	return DatumGetFloat8(OidFunctionCall0(F_PG_NOTIFICATION_QUEUE_USAGE)) > QUEUE_USAGE_LIMIT;
 }
 
 /*
@@ -284,7 +267,7 @@ send_batch(WatchGroup *group, int64 until, Oid store, FeedPosition *position, Ou
 	add_revisions(matched, position, outbox);
 	if (outbox->n == 0)
 		return result == GROUP_ENDED ? GROUP_ENDED : GROUP_QUIET;
-	if (queue_is_full())
+	if (pace_queue_full())
 		return GROUP_FULL;
 	for (i = 0; i < outbox->n; i++)
 		Async_Notify(outbox->items[i].channel, outbox->items[i].payload);

@@ -4,11 +4,7 @@
  *	  The worker that tells watches what happened.
  *
  * It follows the store's revisions and turns them into notifications, one
- * transaction for what has come together in a window.  The first event after a
- * pause goes out at once; from then on there is at most one batch in
- * pg_quorum.notify_interval.  PostgreSQL wakes every listening session for each
- * transaction that notifies, so with many of them a commit takes long; the worker then
- * rests three times as long as it took before it sends the next batch.
+ * transaction for what has come together in a window (pace.c).
  *
  * Watches are in two groups.  Those of the main group have been told all there was
  * up to its position, near the present.  A watch that begins in the past goes into the
@@ -48,6 +44,7 @@
 #include "notify/group.h"
 #include "notify/named.h"
 #include "notify/notify.h"
+#include "notify/pace.h"
 #include "notify/registry.h"
 #include "notify/session.h"
 #include "settings.h"
@@ -56,13 +53,6 @@
 
 /* Progress of named watches is saved this often at most */
 #define SAVE_INTERVAL_MS		10000
-
-/* The rest after a batch that took long, at most */
-#define MAX_REST_MS				250
-
-/* First and last delay before a failed batch is tried again */
-#define MIN_RETRY_MS			50
-#define MAX_RETRY_MS			10000
 
 /* How often the worker looks around while it waits for revisions */
 #define LOOK_AROUND_MS			1000
@@ -80,8 +70,7 @@ typedef struct Notifier
 	int			named_watches;
 	int64		saved_progress;
 	TimestampTz saved_at;
-	TimestampTz next_batch;		/* not before */
-	int			retry_ms;		/* delay after the last failure, 0: none */
+	Pace		pace;
 	bool		warned_full;
 	bool		started;		/* has looked through the registry before */
 	bool		look;			/* has reason to look around */
@@ -438,13 +427,6 @@ join_main(void)
 	publish_group(main);
 }
 
-static void
-delay_retry(void)
-{
-	notifier.retry_ms = Min(Max(notifier.retry_ms * 2, MIN_RETRY_MS), MAX_RETRY_MS);
-	notifier.next_batch = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), notifier.retry_ms);
-}
-
 /*
  * One batch of a group, errors caught: they are logged, and it is tried again
  * later.  Returns true if the group's position has moved.
@@ -475,7 +457,7 @@ try_send(WatchGroup *group, int64 until, GroupResult *result)
 	MemoryContextSwitchTo(context);
 	if (!ok)
 	{
-		delay_retry();
+		pace_failed(&notifier.pace);
 		return false;
 	}
 
@@ -483,7 +465,7 @@ try_send(WatchGroup *group, int64 until, GroupResult *result)
 	{
 		case GROUP_NO_STORE:
 			notifier.look = true;	/* the extension may have been dropped */
-			delay_retry();
+			pace_failed(&notifier.pace);
 			return false;
 		case GROUP_FULL:
 			if (!notifier.warned_full)
@@ -492,11 +474,10 @@ try_send(WatchGroup *group, int64 until, GroupResult *result)
 						 errmsg("notifications of watches are held back because the NOTIFY queue is nearly full"),
 						 errhint("A session that listens and stays in a transaction keeps the queue from being emptied.")));
 			notifier.warned_full = true;
-			delay_retry();
+			pace_failed(&notifier.pace);
 			return false;
 		default:
 			notifier.warned_full = false;
-			notifier.retry_ms = 0;
 			return true;
 	}
 }
@@ -511,10 +492,10 @@ send_batches(int64 revision)
 	WatchGroup *lagging = &notifier.lagging;
 	GroupResult result;
 	TimestampTz start = GetCurrentTimestamp();
-	TimestampTz now;
 	bool		sent = false;
 
 	pgstat_report_activity(STATE_RUNNING, "telling watches");
+	notifier.outbox.batch_bytes = notifier.pace.batch_bytes;
 	if (lagging->watches != NIL)
 	{
 		int64		until = Min(main->position.revision, revision);
@@ -537,16 +518,9 @@ send_batches(int64 revision)
 		publish_group(main);
 	}
 
-	/* not before the window is over, nor before those that were woken had their time */
-	now = GetCurrentTimestamp();
-	notifier.next_batch = TimestampTzPlusMilliseconds(start, setting_notify_interval);
-	if (sent)
-	{
-		long		rest_ms = Min(3 * TimestampDifferenceMilliseconds(start, now), MAX_REST_MS);
-
-		notifier.next_batch = Max(notifier.next_batch,
-								  TimestampTzPlusMilliseconds(now, rest_ms));
-	}
+	pace_done(&notifier.pace, start, sent,
+			  main->watches != NIL && main->position.revision < revision,
+			  setting_notify_interval, hash_get_num_entries(notifier.watches));
 
 done:
 	pgstat_report_stat(false);
@@ -647,6 +621,7 @@ notifier_start(void)
 	group_init(&notifier.main, "main");
 	group_init(&notifier.lagging, "lagging");
 	outbox_init(&notifier.outbox, notifier.context);
+	pace_init(&notifier.pace);
 	MemoryContextSwitchTo(notifier.context);
 
 	notifier.saved_at = GetCurrentTimestamp();
@@ -670,37 +645,28 @@ wait_for_call(long timeout_ms)
 }
 
 /*
- * Wait until there may be something to do.
+ * Is there anything to be told?
+ */
+static bool
+has_work(int64 revision)
+{
+	return notifier.lagging.watches != NIL ||
+		(notifier.main.watches != NIL && notifier.main.position.revision < revision);
+}
+
+/*
+ * Nothing to tell: wait until there may be.
  */
 static void
 wait_for_work(int64 revision)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	long		left;
-
 	if (revision <= 0)
-	{
-		/* the member is not ready; what is to be served is not known yet */
-		wait_for_call(LOOK_AROUND_MS);
-		return;
-	}
-	if (hash_get_num_entries(notifier.watches) == 0)
-	{
+		wait_for_call(LOOK_AROUND_MS);	/* the member is not ready, nor is anything known */
+	else if (hash_get_num_entries(notifier.watches) == 0)
 		wait_for_call(-1);
-		return;
-	}
-
-	left = TimestampDifferenceMilliseconds(now, notifier.next_batch);
-	if (notifier.main.position.revision < revision || notifier.lagging.watches != NIL)
-	{
-		if (left > 0)
-			wait_for_call(Min(left, LOOK_AROUND_MS));
-		return;
-	}
-
-	/* told all there is: the next revision is told at once, if the last batch was long ago */
-	(void) member_wait_revision_or(notifier.main.position.revision, LOOK_AROUND_MS,
-								   notifier_called);
+	else
+		(void) member_wait_revision_or(notifier.main.position.revision, LOOK_AROUND_MS,
+									   notifier_called);
 }
 
 /*
@@ -730,14 +696,22 @@ notifier_main(Datum arg)
 			notifier.main.position.offset == 0 && notifier.lagging.position.offset == 0)
 			look_around();
 
-		if (revision > 0 && TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-															notifier.next_batch) == 0)
-			send_batches(revision);
 		if (notifier.named_watches > 0 &&
 			TimestampDifferenceExceeds(notifier.saved_at, GetCurrentTimestamp(),
 									   SAVE_INTERVAL_MS))
 			save_progress();
-		wait_for_work(revision);
+
+		if (revision > 0 && has_work(revision))
+		{
+			long		wait_ms = pace_wait_ms(&notifier.pace);
+
+			if (wait_ms == 0)
+				send_batches(revision);
+			else
+				wait_for_call(Min(wait_ms, LOOK_AROUND_MS));
+		}
+		else
+			wait_for_work(revision);
 	}
 
 	save_progress();

@@ -75,7 +75,7 @@ stream_event(const Mvccpb__Event *event, Outbox *outbox, void *arg)
 
 	old = MemoryContextSwitchTo(outbox->context);
 	payload = payload_event(event, stream->spec.prev_value, 0);
-	outbox_add(outbox, stream->channel, payload, strlen(payload) + 1);
+	outbox_add(outbox, stream->channel, payload);
 	MemoryContextSwitchTo(old);
 }
 
@@ -110,7 +110,7 @@ stream_read(Stream *stream)
 	outbox_reset(&stream->outbox);
 	old = MemoryContextSwitchTo(stream->outbox.context);
 	outbox_add(&stream->outbox, stream->channel,
-			   payload_compacted(meta->compacted_revision), 64);
+			   payload_compacted(meta->compacted_revision));
 	MemoryContextSwitchTo(old);
 	return false;
 }
