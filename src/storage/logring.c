@@ -484,11 +484,11 @@ reclaim_segments(Relation rel, Buffer meta_buffer)
 	return lsn;
 }
 
-/* The term of an entry of the log */
+/* Keep what is known of an entry */
 static bool
-note_term(const LogEntry *entry, void *arg)
+note_entry(const LogEntry *entry, void *arg)
 {
-	*(uint64 *) arg = entry->term;
+	*(LogEntry *) arg = *entry;
 	return false;
 }
 
@@ -502,7 +502,7 @@ logring_truncate_head(Relation rel, LogRing *ring, uint64 index)
 	LogView		view = {0};
 	Buffer		meta_buffer;
 	uint64		number;
-	uint64		term = 0;
+	LogEntry	entry = {0};
 	PageLog		log;
 	LogMeta    *meta;
 	XLogRecPtr	lsn;
@@ -514,20 +514,21 @@ logring_truncate_head(Relation rel, LogRing *ring, uint64 index)
 	if (index <= ring->base_index)
 		return InvalidXLogRecPtr;
 
-	logring_visit(rel, index, index, note_term, &term);
+	logring_visit(rel, index, index, note_entry, &entry);
 	log_view(rel, &view);
-	if (!log_find_index(&view, ring->tail_number, index + 1, &number))
+	if (entry.index != index ||
+		!log_find_index(&view, ring->tail_number, index + 1, &number))
 		pagelog_corrupted(rel, LOG_META_BLOCK, "a page of the log is not where it should be");
 
 	meta_buffer = log_read_meta_page(rel, BUFFER_LOCK_UNLOCK);
 	pagelog_begin(&log, rel);
 	meta = log_meta(pagelog_change(&log, meta_buffer));
 	meta->base_index = index;
-	meta->base_term = term;
+	meta->base_term = entry.term;
 	meta->first_page = number;
 	lsn = pagelog_finish(&log);
 	ring->base_index = index;
-	ring->base_term = term;
+	ring->base_term = entry.term;
 	reclaim_lsn = reclaim_segments(rel, meta_buffer);
 	ReleaseBuffer(meta_buffer);
 	return reclaim_lsn != InvalidXLogRecPtr ? reclaim_lsn : lsn;

@@ -83,6 +83,11 @@ static Delta deltas[PAGELOG_MAX_PAGES];
 void
 pagelog_begin(PageLog *log, Relation rel)
 {
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("cannot change relation \"%s\" during recovery",
+						RelationGetRelationName(rel))));
 	log->logged = RelationNeedsWAL(rel);
 	log->npages = 0;
 }

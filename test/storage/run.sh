@@ -377,6 +377,7 @@ test_standby()
 	else
 		pass "replay makes the same pages"
 	fi
+	expect "the standby cannot be written" refused 25006 $((port + 1)) "SELECT quorum.crash_setup()"
 	stop_server primary
 	"$bin/pg_ctl" -D "$base/standby" -w promote >/dev/null 2>&1
 	expect "the promoted standby is sound" sound $((port + 1))
