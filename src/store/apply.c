@@ -36,7 +36,7 @@
 #define DELETE_SLICE_BYTES	(4 * 1024 * 1024)
 
 /* The overlay's size from which on it is written to the tree */
-#define SPILL_VERSIONS		8192
+int			store_spill_versions = 8192;
 #define SPILL_BYTES			(32 * 1024 * 1024)
 
 static StoreError txn_check_put(void *arg, const Etcdserverpb__PutRequest *request);
@@ -202,7 +202,7 @@ add_version(Store *store, KeyVersion *version)
 static void
 spill_if_large(Store *store)
 {
-	if (store->overlay->nversions >= SPILL_VERSIONS ||
+	if (store->overlay->nversions >= store_spill_versions ||
 		store->overlay->bytes >= SPILL_BYTES)
 		store_write(store, false);
 }

@@ -62,6 +62,12 @@ struct Store
 	int64		compact_sub;
 };
 
+/*
+ * apply.c: how many versions a batch keeps in memory before it writes them
+ * ahead.  A variable for the sake of tests; makes no difference to any result.
+ */
+extern int	store_spill_versions;
+
 /* write.c */
 extern XLogRecPtr store_write(Store *store, bool finish);
 extern void store_remove_items(StoreView *view, TreeChange *changes, int n);

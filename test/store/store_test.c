@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 
 #include "directed.h"
+#include "store/store_int.h"
 #include "world.h"
 
 PG_MODULE_MAGIC;
@@ -72,6 +73,8 @@ store_test_model(PG_FUNCTION_ARGS)
 
 	if (seed % 10 == 0)
 		world->gen.simple = true;
+	/* some batches go to the tree piecemeal */
+	store_spill_versions = seed % 4 == 1 ? 1 + gen_number(&world->gen, 6) : 8192;
 	for (i = 0; i < batches; i++)
 	{
 		world_random_batch(world, 1 + gen_number(&world->gen, 12));
@@ -120,6 +123,7 @@ store_test_run(PG_FUNCTION_ARGS)
 		{
 			MemoryContext old_context = enter_test();
 
+			store_spill_versions = 8192;
 			directed_tests[i].run();
 			leave_test(old_context);
 			PG_RETURN_VOID();

@@ -21,6 +21,7 @@
 
 #include "build_requests.h"
 #include "directed.h"
+#include "store/encoding.h"
 
 #define TABLE		"store_test_table"
 #define OTHER_TABLE	"store_test_other_table"
@@ -77,6 +78,26 @@ raise_finding(const char *relation, BlockNumber block, const char *finding, void
 	fail((World *) arg, "block %u: %s", block, finding);
 }
 
+/* Is there nothing in the tree that is above its revision? */
+static void
+expect_nothing_newer(Relation tree)
+{
+	int64		revision = store_read_meta(tree)->revision;
+	TreeScan   *scan = tree_scan_begin(tree, TREE_MAIN);
+	TreeKey		first;
+	TreeItem	item;
+	KeyVersion	version;
+
+	number_tree_key(&first, 0, 0, 0);
+	tree_seek(scan, &first);
+	while (tree_next(scan, &item))
+	{
+		expect(item.key.space != SPACE_REVISION || item.key.major <= (uint64) revision);
+		expect(!decode_version_key(&item.key, &version) || version.revision <= revision);
+	}
+	tree_scan_end(scan);
+}
+
 /* The received state takes the place of the sender's relation for all checks */
 static void
 check_received(World *world, Receiver *receiver)
@@ -88,6 +109,7 @@ check_received(World *world, Receiver *receiver)
 	expect(bounds.base_index == store_read_meta(receiver->tree)->applied_index);
 	expect(bounds.first_index == bounds.base_index + 1 && bounds.last_index == bounds.base_index);
 	storage_check(receiver->log, STORAGE_LOG, raise_finding, world);
+	expect_nothing_newer(receiver->tree);
 
 	world->tree = receiver->tree;
 	world_replay(world);
