@@ -155,6 +155,8 @@ is_ahead(const struct raft *r, const struct raft_msg *m)
 {
 	raft_term	last_term = raft_trail_last_term(&r->trail);
 
+	if (raft_broken(r, RAFT_BREAK_PRIORITY_BY_LENGTH))
+		return m->index > r->trail.last;
 	return m->log_term > last_term ||
 		(m->log_term == last_term && m->index > r->trail.last);
 }

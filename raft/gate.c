@@ -59,6 +59,8 @@ gate_is_broken(const struct raft *r, const struct raft_msg *m)
 	if (m->type == RAFT_MSG_APP_RESP)
 		return own ? raft_broken(r, RAFT_BREAK_SELF_ACK_BEFORE_DURABLE) :
 			raft_broken(r, RAFT_BREAK_ACK_BEFORE_DURABLE);
+	if (m->type == RAFT_MSG_VOTE)
+		return raft_broken(r, RAFT_BREAK_CANDIDACY_BEFORE_DURABLE);
 	return m->type == RAFT_MSG_VOTE_RESP &&
 		raft_broken(r, RAFT_BREAK_VOTE_BEFORE_DURABLE);
 }

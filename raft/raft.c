@@ -216,7 +216,8 @@ boot_state(struct raft *r, const struct raft_boot *boot)
 	 * hard state remembers; a member that did not know would count votes by a
 	 * configuration two steps old.
 	 */
-	if (boot->n_conf_entries > 1 && !r->cfg.no_conf_validation)
+	if (boot->n_conf_entries > 1 && !r->cfg.no_conf_validation &&
+		!raft_broken(r, RAFT_BREAK_BOOT_FORGETS_CHANGE))
 		r->commit = Max(r->commit, boot->conf_entries[boot->n_conf_entries - 2]);
 	r->durable = r->trail.last;
 	r->handed = r->trail.last;

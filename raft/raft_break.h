@@ -54,6 +54,14 @@ enum raft_break
 	RAFT_BREAK_FULL_WINDOW_STUCK,	/* lost window: no empty append is sent */
 	RAFT_BREAK_VOTE_KEPT_NEXT_TERM, /* vote survives into a new term */
 	RAFT_BREAK_PERSIST_ABA,		/* durable judged by index, not by write */
+	RAFT_BREAK_CANDIDACY_BEFORE_DURABLE,	/* asks for votes in a term that a
+											 * crash forgets */
+	RAFT_BREAK_COMMIT_BEFORE_ENTRIES,	/* a write commits what it brings */
+	RAFT_BREAK_BOOT_FORGETS_CHANGE, /* a boot does not see that a change in the
+									 * log proves the one before committed */
+	RAFT_BREAK_PRIORITY_BY_LENGTH,	/* priority yields to longer logs only, not
+									 * to newer ones */
+	RAFT_BREAK_AUTO_LEAVE_ONCE, /* a refused auto-leave is not tried again */
 	RAFT_BREAK_COUNT
 };
 

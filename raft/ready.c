@@ -142,7 +142,7 @@ reserve_batch(struct raft *r)
 static raft_index
 writable_commit(const struct raft *r, const struct raft_ready *rd)
 {
-	if (r->cfg.scripted)
+	if (r->cfg.scripted || raft_broken(r, RAFT_BREAK_COMMIT_BEFORE_ENTRIES))
 		return r->commit;
 	if (rd->install != NULL)
 		return r->prev_commit;

@@ -444,7 +444,8 @@ raft_tick_leader(struct raft *r)
 		}
 
 		/* a transfer may have kept us from leaving a joint configuration */
-		raft_maybe_auto_leave(r);
+		if (!raft_broken(r, RAFT_BREAK_AUTO_LEAVE_ONCE))
+			raft_maybe_auto_leave(r);
 	}
 	if (r->role == RAFT_LEADER && r->heartbeat_elapsed >= r->cfg.heartbeat_tick)
 	{

@@ -200,7 +200,12 @@ raft_break_name(int bug)
 		[RAFT_BREAK_QUOTA_LEAK] = "quota-leak",
 		[RAFT_BREAK_FULL_WINDOW_STUCK] = "full-window-stuck",
 		[RAFT_BREAK_VOTE_KEPT_NEXT_TERM] = "vote-kept-next-term",
-		[RAFT_BREAK_PERSIST_ABA] = "persist-aba"
+		[RAFT_BREAK_PERSIST_ABA] = "persist-aba",
+		[RAFT_BREAK_CANDIDACY_BEFORE_DURABLE] = "candidacy-before-durable",
+		[RAFT_BREAK_COMMIT_BEFORE_ENTRIES] = "commit-before-entries",
+		[RAFT_BREAK_BOOT_FORGETS_CHANGE] = "boot-forgets-change",
+		[RAFT_BREAK_PRIORITY_BY_LENGTH] = "priority-by-length",
+		[RAFT_BREAK_AUTO_LEAVE_ONCE] = "auto-leave-once"
 	};
 
 	return bug >= 0 && bug < RAFT_BREAK_COUNT ? names[bug] : NULL;

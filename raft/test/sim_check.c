@@ -637,26 +637,58 @@ sim_check_message(struct sim_world *w, struct sim_member *m,
 }
 
 /*
- * What a follower may take for committed after a message: what the message
- * says, as far as it has shown that the logs agree.
+ * A commit index after a message: what the message says, as far as it has
+ * shown that the logs agree.
  */
-void
-sim_check_received(struct sim_world *w, struct sim_member *m,
-				   const struct raft_msg *msg, raft_index commit_before)
+static void
+check_commit_received(struct sim_world *w, struct sim_member *m,
+					  const struct raft_msg *msg)
 {
 	raft_index	limit = msg->commit;
 
-	if (m->seen.commit <= commit_before)
-		return;
 	if (msg->type == RAFT_MSG_APP && limit > msg->index + msg->n_entries)
 		limit = msg->index + msg->n_entries;
-	else if (msg->type != RAFT_MSG_APP && msg->type != RAFT_MSG_HEARTBEAT)
-		return;
 	if (m->seen.commit > limit)
 		sim_fail(w, "commits follow what is proved to match",
 				 "member %d: commit %d after %s with commit %d, up to %d",
 				 (int) m->id, (int) m->seen.commit, raft_msg_name(msg->type),
 				 (int) msg->commit, (int) (msg->index + msg->n_entries));
+}
+
+/*
+ * Who has no reason to refuse votes for a log that is ahead of its own, or the
+ * one member that can still win would not.
+ */
+static void
+check_vote_refused(struct sim_world *w, struct sim_member *m,
+				   const struct raft_msg *msg,
+				   const struct raft_status *before)
+{
+	bool		ahead = msg->log_term > before->last_term ||
+		(msg->log_term == before->last_term && msg->index > before->last);
+
+	if (!ahead || msg->term <= before->term ||
+		(m->cfg.check_quorum && (before->leader != 0 || m->cfg.lease_reads)))
+		return;
+	if (m->seen.term != msg->term || m->seen.vote != msg->from)
+		sim_fail(w, "a free voter votes for a log that is ahead",
+				 "member %d with %d/%d refuses %d with %d/%d, term %d",
+				 (int) m->id, (int) before->last_term, (int) before->last,
+				 (int) msg->from, (int) msg->log_term, (int) msg->index,
+				 (int) msg->term);
+}
+
+/* What became of a message. */
+void
+sim_check_received(struct sim_world *w, struct sim_member *m,
+				   const struct raft_msg *msg,
+				   const struct raft_status *before)
+{
+	if (m->seen.commit > before->commit &&
+		(msg->type == RAFT_MSG_APP || msg->type == RAFT_MSG_HEARTBEAT))
+		check_commit_received(w, m, msg);
+	if (msg->type == RAFT_MSG_VOTE)
+		check_vote_refused(w, m, msg, before);
 }
 
 /* A range handed out for apply. */

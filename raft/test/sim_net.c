@@ -200,7 +200,7 @@ static void
 step(struct sim_world *w, struct sim_member *m, const struct raft_msg *msg,
 	 const struct raft_entry *entries)
 {
-	raft_index	commit = m->seen.commit;
+	struct raft_status before = m->seen;
 	enum raft_rc rc;
 
 	if (msg->type == RAFT_MSG_HEARTBEAT_RESP)
@@ -209,7 +209,7 @@ step(struct sim_world *w, struct sim_member *m, const struct raft_msg *msg,
 	rc = raft_step(m->raft, msg, entries);
 	sim_check_call(w, m);
 	w->stepping = NULL;
-	sim_check_received(w, m, msg, commit);
+	sim_check_received(w, m, msg, &before);
 	switch (rc)
 	{
 		case RAFT_OK:

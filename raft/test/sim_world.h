@@ -622,7 +622,7 @@ extern void sim_check_message(struct sim_world *w, struct sim_member *m,
 							  const struct raft_msg *msg);
 extern void sim_check_received(struct sim_world *w, struct sim_member *m,
 							   const struct raft_msg *msg,
-							   raft_index commit_before);
+							   const struct raft_status *before);
 extern void sim_check_apply(struct sim_world *w, struct sim_member *m,
 							raft_index lo, raft_index hi);
 
