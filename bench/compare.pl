@@ -69,6 +69,17 @@ for my $side (@sides)
 	$side->preload;
 }
 
+# One point.  A run that an accident spoiled (a change of leader, a stall of the
+# machine) is repeated once.
+sub measure
+{
+	my ($side, $workload, $clients) = @_;
+	my $result = eval { $side->run($workload, $clients, $option{seconds}) };
+	return $result if $result;
+	print "repeating ", $side->name, " $workload with $clients clients: $@";
+	return $side->run($workload, $clients, $option{seconds});
+}
+
 # Interleaved: in each round every point is measured on both sides, one right
 # after the other, and the side that goes first alternates.
 my %measured;
@@ -81,7 +92,7 @@ for my $round (1 .. $option{rounds})
 		{
 			for my $side ($round % 2 ? @sides : reverse @sides)
 			{
-				my $result = $side->run($workload, $clients, $option{seconds});
+				my $result = measure($side, $workload, $clients);
 				push @{ $measured{ $side->name }{$workload}{$clients}{$_} }, $result->{$_}
 				  for keys %$result;
 			}

@@ -15,7 +15,7 @@ use POSIX ':sys_wait_h';
 use Time::HiRes qw(time sleep);
 
 our @EXPORT_OK = qw(median summarize spawn run_all stop_child capture
-  wait_until key_name KEYS KEY_BASE VALUE WARM_UP);
+  wait_until key_name warm_up KEYS KEY_BASE VALUE);
 
 # Reads go to this many keys, written beforehand.  A key is a number of 16
 # digits, so that pgbench's random() makes whole keys.
@@ -23,8 +23,9 @@ use constant KEYS     => 10_000;
 use constant KEY_BASE => 1_000_000_000_000_000;
 use constant VALUE    => 'v' x 256;
 
-# Requests of the first moments of a run are not counted.
-use constant WARM_UP => 0.5;
+# Requests of the first moments of a run are not counted: each new backend fills
+# its caches then, and there are as many of those as clients.
+sub warm_up { my ($clients) = @_; return 0.3 + $clients / 200 }
 
 my %children;
 
@@ -44,13 +45,13 @@ sub median
 # percentiles, over a window of $seconds after the warm-up.
 sub summarize
 {
-	my ($requests, $seconds) = @_;
+	my ($requests, $clients, $seconds) = @_;
 	my $from = 9**99;
 	for (@$requests) { $from = $_->[0] if $_->[0] < $from }
-	$from += WARM_UP;
+	$from += warm_up($clients);
 	my @took = sort { $a <=> $b }
 	  map { $_->[1] } grep { $_->[0] >= $from && $_->[0] < $from + $seconds } @$requests;
-	die "no request was answered in the measured time\n" unless @took;
+	die "no request was answered in the measured time ($clients clients, " . @$requests . " requests)\n" unless @took;
 	return {
 		ops => @took / $seconds,
 		p50 => $took[ int($#took * 0.50) ],

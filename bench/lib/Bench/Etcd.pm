@@ -15,7 +15,7 @@ package Bench::Etcd;
 use strict;
 use warnings;
 use Bench::Common qw(summarize spawn run_all stop_child capture wait_until
-  key_name KEYS KEY_BASE VALUE WARM_UP);
+  key_name warm_up KEYS KEY_BASE VALUE);
 use HTTP::Tiny;
 use JSON::PP;
 use MIME::Base64;
@@ -181,7 +181,7 @@ sub run
 		push @commands,
 		  [
 			"$file.out", 'h2load', '-c', int($clients / $bodies), '-m', 1, '-t', 1,
-			'-D', int(1000 * ($seconds + 2 * WARM_UP)) . 'ms', '-d', "$file.body",
+			'-D', int(1000 * ($seconds + warm_up($clients) + 0.2)) . 'ms', '-d', "$file.body",
 			'-H', 'content-type: application/grpc', '-H', 'te: trailers',
 			"--log-file=$file.requests", $url ];
 	}
@@ -203,7 +203,7 @@ sub run
 	# h2load does not look at gRPC's status, but every put makes a revision.
 	die "etcd: not every put was done\n"
 	  if $workload eq 'put' && $self->revision - $before < @requests;
-	return summarize(\@requests, $seconds);
+	return summarize(\@requests, $clients, $seconds);
 }
 
 1;

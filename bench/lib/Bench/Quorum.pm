@@ -9,8 +9,9 @@ package Bench::Quorum;
 
 use strict;
 use warnings;
+use POSIX ();
 use Bench::Common qw(summarize spawn run_all capture wait_until
-  key_name KEYS KEY_BASE VALUE WARM_UP);
+  key_name warm_up KEYS KEY_BASE VALUE);
 
 my %script = (
 	put => '\set k random(1000000000000000, 9999999999999999)' . "\n"
@@ -180,7 +181,7 @@ sub run
 		[
 			"$file.out", "$self->{bin}/pgbench", '-n', '-M', 'prepared', '-f', "$file.sql",
 			'-D', 'value=' . VALUE, '-c', $clients, '-j', ($clients > 1 ? 2 : 1),
-			'-T', int($seconds + 2 * WARM_UP + 0.999), '-l', "--log-prefix=$file.requests",
+			'-T', POSIX::ceil($seconds + warm_up($clients) + 0.2), '-l', "--log-prefix=$file.requests",
 			'-h', '127.0.0.1', '-p', $self->port($self->leader), '-U', 'postgres', 'postgres' ]);
 	my @requests;
 	for my $log (glob("$file.requests*"))
@@ -194,7 +195,7 @@ sub run
 		}
 		close($fh);
 	}
-	return summarize(\@requests, $seconds);
+	return summarize(\@requests, $clients, $seconds);
 }
 
 1;
