@@ -298,6 +298,25 @@ check_peer(struct sim_world *w, struct sim_member *m,
 				 (int) p->disk.log.last);
 }
 
+/*
+ * A leader that is free to leave a joint configuration by itself does so soon,
+ * even if nothing else happens.
+ */
+void
+sim_check_tick(struct sim_world *w, struct sim_member *m)
+{
+	if (m->seen.role == RAFT_LEADER && m->machine.conf.auto_leave &&
+		m->machine.conf.n_outgoing > 0 && m->seen.transferee == 0 &&
+		m->seen.pending_conf <= m->seen.applied)
+		m->joint_ticks++;
+	else
+		m->joint_ticks = 0;
+	if (m->joint_ticks > 2 * m->cfg.election_tick)
+		sim_fail(w, "a joint configuration is left automatically",
+				 "member %d, term %d: not for %u ticks", (int) m->id,
+				 (int) m->seen.term, m->joint_ticks);
+}
+
 /* The end of a step that touched a member. */
 void
 sim_check_step(struct sim_world *w, struct sim_member *m)

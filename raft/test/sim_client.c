@@ -414,9 +414,16 @@ static void
 operate_transfer(struct sim_world *w, struct sim_member *m)
 {
 	struct sim_member *to = any_member(w);
+	struct raft_conf conf;
 	raft_id		target = 0;
 
-	if (to != NULL && sim_rng_chance(&w->rng, 800))
+	if (sim_rng_chance(&w->rng, 400))
+	{
+		/* Somebody who should be there, but may be down. */
+		raft_current_conf(m->raft, &conf);
+		target = any_of(w, conf.voters, conf.n_voters);
+	}
+	else if (to != NULL && sim_rng_chance(&w->rng, 700))
 		target = to->id;
 	SIM_TRACE(w, "member %d: transfer to %d", (int) m->id, (int) target);
 	check_refusal(w, m, raft_transfer(m->raft, target), "raft_transfer");

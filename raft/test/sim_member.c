@@ -162,6 +162,7 @@ sim_member_start(struct sim_world *w, struct sim_member *m)
 	m->commit_checked = d->machine.applied;
 	m->conf_before = m->machine.conf;
 	m->beats_term = 0;
+	m->joint_ticks = 0;
 	memset(m->match_seen, 0, sizeof(m->match_seen));
 	raft_status(m->raft, &m->seen);
 	if (m->seen.term != boot.term || m->seen.vote != boot.vote ||
@@ -584,6 +585,8 @@ tick(struct sim_world *w, struct sim_member *m)
 
 	w->counts[SIM_COUNT_TICKS]++;
 	expect(w, m, raft_tick(m->raft), "raft_tick");
+	sim_check_call(w, m);
+	sim_check_tick(w, m);
 	if (!w->healing && sim_rng_chance(&w->rng, w->swarm.tick_miss))
 		next += sim_rng_exp(&w->rng, 3 * SIM_TICK);
 	if (w->healing)

@@ -184,6 +184,7 @@ struct sim_member
 	raft_index	commit_checked;
 	raft_index	match_seen[SIM_MAX_ID + 1];
 	raft_term	led_term;		/* role in the last ready was leader of it */
+	uint32_t	joint_ticks;	/* a leader could have left a joint conf since */
 	raft_term	beats_term;		/* heartbeats of a leader, by peer */
 	struct sim_beat *beats[SIM_MAX_ID + 1];
 	uint64_t	beat_answered[SIM_MAX_ID + 1];	/* step it was sent at */
@@ -613,6 +614,7 @@ extern bool sim_conf_has(const struct raft_conf *conf, raft_id id);
 extern bool sim_conf_votes(const struct raft_conf *conf, raft_id id);
 
 extern void sim_check_call(struct sim_world *w, struct sim_member *m);
+extern void sim_check_tick(struct sim_world *w, struct sim_member *m);
 extern void sim_check_step(struct sim_world *w, struct sim_member *m);
 extern void sim_check_boot(struct sim_world *w, struct sim_member *m);
 extern void sim_check_write(struct sim_world *w, struct sim_member *m,
