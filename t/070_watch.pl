@@ -184,6 +184,51 @@ my $kinds = join(' ', sort map { "$_->{type}:$_->{key}" } $watchers->events);
 is($kinds, 'DELETE:f/1 DELETE:f/1 PUT:f/1 PUT:f/1 PUT:f/11 PUT:f/2', 'are kept to');
 $watchers->finish;
 
+# Ranges that overlap, nest and have no end: each session hears what lies in its own.
+sql(<<'SQL');
+CREATE FUNCTION range_of(d int, OUT k bytea, OUT e bytea) LANGUAGE sql AS $$
+	SELECT k, CASE d % 5 WHEN 0 THEN NULL WHEN 1 THEN k || '\xff'::bytea WHEN 2 THEN '\x00'::bytea
+		WHEN 3 THEN greatest(k || '\x00'::bytea, convert_to(md5((d + 1000)::text), 'UTF8')) ELSE k || '\x00'::bytea END
+	FROM convert_to(substr(md5(d::text), 1, 1 + d % 3), 'UTF8') k
+$$
+SQL
+$since = sql('SELECT quorum.revision()');
+$watchers = Watchers->new($conninfo, 80, 'SELECT quorum.watch(k, range_end => e) FROM range_of(%d)');
+sql("SELECT quorum.put(substr(md5((n * 7)::text), 1, 1 + n % 4), n::text) FROM generate_series(1, 600) n");
+sql("SELECT quorum.put('\\xffff'::bytea, 'last'::bytea)");
+my @want = split(/\n/, sql(<<"SQL"), -1);
+SELECT (SELECT coalesce(string_agg(mod_revision::text, ' ' ORDER BY mod_revision), '')
+	FROM quorum.history(''::bytea, prefix => true, since => $since) h
+	WHERE h.key >= k AND CASE WHEN e IS NULL THEN h.key = k WHEN e = '\\x00' THEN true ELSE h.key < e END)
+FROM generate_series(0, 79) d, range_of(d) ORDER BY d
+SQL
+my $heard = sub { return join(' ', map { /"mod_revision": (\d+)/ } $watchers->payloads($_[0])) };
+for my $s (0 .. 79)
+{
+	$watchers->heard_until(sub { $watchers->payloads($s) >= split(/ /, $want[$s]) });
+}
+sleep(0.5);
+is(join(' ', grep { $heard->($_) ne $want[$_] } 0 .. 79), '', 'ranges of all kinds are matched');
+is(scalar(@want), 80, 'in every session');
+cmp_ok(length(join('', @want)), '>', 10000, 'many events');
+$watchers->finish;
+
+# A listener that stays in a transaction does not read.  The others do.
+my $idle = $cluster->session(1);
+$cluster->send_to($idle, "LISTEN anything;\nBEGIN;\nSELECT 'in a transaction';");
+$cluster->hear($idle, qr/in a transaction/);
+$watchers = Watchers->new($conninfo, 4, "SELECT quorum.watch('u/', prefix => true)");
+my $begun = time();
+for (1 .. 4)
+{
+	sql("SELECT quorum.put('u/' || n, repeat('u', 400)) FROM generate_series(1, 250) n");
+	sleep(0.1);
+}
+is($watchers->settles_at(1000, $_), 1000, 'a listener in a transaction does not hold up another') for 0 .. 3;
+cmp_ok(time() - $begun, '<', 20, 'for long');
+$watchers->finish;
+$cluster->close_session($idle);
+
 # A revision that is too large for one batch comes in parts, each event once.
 $watchers = Watchers->new($conninfo, 2, "SELECT quorum.watch('big/%d/', prefix => true)");
 sql("SELECT count(*) FROM (SELECT (quorum.txn(NULL, array_agg(quorum.op_put(format('big/%s/%s', n % 3, n), 'v')), NULL)).succeeded
