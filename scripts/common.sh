@@ -122,7 +122,7 @@ sync_build_tree()
 		! -name '*.o' ! -name '*.d' ! -name '*.so' ! -name '*.a' -delete
 	tar -C "$REPO" --exclude=./.git --exclude='*/build' --exclude=./build \
 		--exclude='*.o' --exclude='*.d' --exclude='*.so' --exclude='*.a' --exclude='*.bc' \
-		--exclude=./tmp_check --exclude=./bench/results -cf - . |
+		--exclude=./tmp_check --exclude=./bench/results --mode=u+rwX -cf - . |
 		as_pg tar -C "$PGQ_BUILD_DIR/tree" --no-same-owner -xpf - ||
 		die "could not copy the sources to \"$PGQ_BUILD_DIR/tree\""
 }
