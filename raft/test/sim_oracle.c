@@ -161,8 +161,11 @@ sim_oracle_reset(struct sim_world *w)
 {
 	struct sim_oracle *o = &w->oracle;
 
-	memset(o->facts, 0, o->index_space * sizeof(*o->facts));
-	memset(o->entries, 0, o->index_space * sizeof(*o->entries));
+	if (o->index_space > 0)
+	{
+		memset(o->facts, 0, o->index_space * sizeof(*o->facts));
+		memset(o->entries, 0, o->index_space * sizeof(*o->entries));
+	}
 	if (o->term_space > 0)
 		memset(o->terms, 0, (o->term_used + 1) * sizeof(*o->terms));
 	o->term_used = 0;

@@ -107,6 +107,25 @@ sim_world_new(void)
 	return w;
 }
 
+void
+sim_world_free(struct sim_world *w)
+{
+	for (raft_id id = 0; id <= SIM_MAX_ID; id++)
+	{
+		free(w->members[id].log.at);
+		free(w->members[id].disk.log.at);
+	}
+	free(w->oracle.facts);
+	free(w->oracle.entries);
+	free(w->oracle.terms);
+	free(w->oracle.confs);
+	free(w->oracle.reads);
+	free(w->heap);
+	free(w->payloads);
+	sim_arena_free(&w->arena);
+	free(w);
+}
+
 static void
 reset(struct sim_world *w, uint64_t seed)
 {

@@ -157,3 +157,17 @@ sim_arena_reset(struct sim_arena *arena)
 	arena->current = NULL;
 	arena->used = 0;
 }
+
+/* Give the memory itself back. */
+void
+sim_arena_free(struct sim_arena *arena)
+{
+	while (arena->first != NULL)
+	{
+		struct sim_chunk *chunk = arena->first;
+
+		arena->first = chunk->next;
+		free(chunk);
+	}
+	sim_arena_reset(arena);
+}

@@ -69,6 +69,7 @@ struct sim_arena
 
 extern void *sim_alloc(struct sim_arena *arena, size_t size);
 extern void sim_arena_reset(struct sim_arena *arena);
+extern void sim_arena_free(struct sim_arena *arena);
 extern void *sim_grow(void *ptr, size_t size);
 
 /* ---------- entries, logs and disks ---------- */
@@ -507,6 +508,7 @@ struct sim_world
 
 /* sim_run.c */
 extern struct sim_world *sim_world_new(void);
+extern void sim_world_free(struct sim_world *w);
 extern bool sim_run(struct sim_world *w, uint64_t seed, uint64_t steps);
 extern void sim_fail(struct sim_world *w, const char *invariant,
 					 const char *fmt,...)

@@ -250,7 +250,10 @@ work(struct shared *sh, struct worker *me, const struct options *opt)
 		for (int i = 0; i < BATCH; i++, seed++)
 		{
 			if (seed >= atomic_load(&sh->end))
+			{
+				sim_world_free(w);
 				return;
+			}
 			run_seed(w, sh, me, opt, seed);
 		}
 	}
@@ -273,7 +276,7 @@ start_worker(struct shared *sh, struct worker *me, const struct options *opt)
 	if (pid == 0)
 	{
 		work(sh, me, opt);
-		_exit(0);
+		exit(0);
 	}
 	me->pid = pid;				/* shared: the child must not write here */
 }
@@ -533,6 +536,7 @@ run_traced(const struct options *opt)
 			   (unsigned long long) w->failure.step, w->failure.invariant,
 			   w->failure.text);
 	printf("%d passed, %d failed\n", ok ? 1 : 0, ok ? 0 : 1);
+	sim_world_free(w);
 	return (opt->bug >= 0) == !ok ? 0 : 1;
 }
 
