@@ -146,7 +146,6 @@ store_open(Relation tree)
 	store->txn_writer.put = txn_put;
 	store->txn_writer.delete_range = txn_delete_range;
 	store->txn_writer.arg = store;
-	store->compact_target = -1;
 
 	len = tree_read_meta(tree, buffer, sizeof(buffer));
 	store->meta = meta_decode(buffer, len);

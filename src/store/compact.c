@@ -16,14 +16,20 @@
  * the next compaction, since a watch may begin at the compacted revision and
  * must be told them.  That is why the walk begins at d and not behind it.
  *
- * Within a slice, superseded versions go first, then tombstones, then the index
- * items, with a call of the tree for each: a tombstone that went before the
- * version it hides would bring that one back to life, and an index item
- * that went before its version would leave it behind for ever.  So a slice
- * may end anywhere, a crash included, and the next one finds what is left by
- * beginning at d again.  compact_done_revision says d, and moves only at the end;
- * index items below c that are done with are gone by then, so to begin again
- * costs little.
+ * The work is done in rounds: a round examines some thousands of changes, then
+ * removes superseded versions, then tombstones, then index items.  The order
+ * matters.  A tombstone that went before the version it hides would bring that one
+ * back to life, and an index item that went before its version would leave it
+ * behind for ever.  In this order a round may end anywhere, also in a crash, and the
+ * next one finds what is left by beginning at d again.  compact_done_revision says
+ * d, and moves only at the end; index items below c that are done with are gone by
+ * then, so to begin again costs little.
+ *
+ * Why not remove at once: removals are sorted, and the more of them there are,
+ * the more fall on one page and are one WAL record together.  A call does
+ * only a part of a round; what it has gathered stays in memory until the
+ * next, while new batches are applied in between.  They cannot make it wrong: what is
+ * superseded stays so.
  *
  * The index therefore covers the revisions from d on.  Versions that have been
  * alive since before have no index item.
@@ -42,29 +48,83 @@
 
 #include "store/store_int.h"
 
-/* What one slice removes */
-typedef struct CompactSlice
+/* What ends the first phase of a round */
+#define ROUND_CHANGES	8192
+#define ROUND_BYTES		(2 * 1024 * 1024)
+
+typedef struct Removals
 {
-	TreeChange *superseded;
-	TreeChange *tombstones;
-	TreeChange *indexes;
-	int			nsuperseded;
-	int			ntombstones;
-	int			nindexes;
-} CompactSlice;
+	TreeChange *changes;
+	int			n;
+	int			done;
+} Removals;
+
+typedef enum RoundPhase
+{
+	ROUND_EXAMINE,
+	ROUND_SUPERSEDED,
+	ROUND_TOMBSTONES,
+	ROUND_INDEXES,
+	ROUND_END
+} RoundPhase;
+
+struct CompactRound
+{
+	MemoryContext context;
+	RoundPhase	phase;
+	int64		target;			/* the revision to compact to */
+	int64		revision;		/* the change to go on with */
+	int64		sub;
+	bool		last;			/* the walk has come to its end */
+	int			examined;
+	Size		bytes;			/* of the keys kept */
+	Removals	superseded;
+	Removals	tombstones;
+	Removals	indexes;
+};
 
 static void
-add_removal(TreeChange *changes, int *n, const TreeKey *key)
+init_removals(Removals *removals)
 {
-	memset(&changes[*n], 0, sizeof(TreeChange));
-	changes[*n].key = *key;
-	changes[*n].remove = true;
-	(*n)++;
+	removals->changes = palloc(ROUND_CHANGES * sizeof(TreeChange));
+	removals->n = 0;
+	removals->done = 0;
+}
+
+/* Begin a round at a change */
+static CompactRound *
+begin_round(Store *store, int64 target, int64 revision, int64 sub)
+{
+	MemoryContext context = AllocSetContextCreate(store->context, "quorum compaction",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	CompactRound *round = palloc0(sizeof(CompactRound));
+
+	round->context = context;
+	round->phase = ROUND_EXAMINE;
+	round->target = target;
+	round->revision = revision;
+	round->sub = sub;
+	init_removals(&round->superseded);
+	init_removals(&round->tombstones);
+	init_removals(&round->indexes);
+	MemoryContextSwitchTo(old_context);
+	return round;
+}
+
+static void
+add_removal(Removals *removals, const TreeKey *key)
+{
+	TreeChange *change = &removals->changes[removals->n++];
+
+	memset(change, 0, sizeof(TreeChange));
+	change->key = *key;
+	change->remove = true;
 }
 
 /* Find out what the change at hand, an index item, asks to remove */
 static void
-examine_change(Relation tree, CompactSlice *slice, const TreeItem *item, int64 target)
+examine_change(Relation tree, CompactRound *round, const TreeItem *item)
 {
 	KeyVersion	change;
 	char	   *key;
@@ -74,31 +134,86 @@ examine_change(Relation tree, CompactSlice *slice, const TreeItem *item, int64 t
 	decode_index(item, &change);
 	key = palloc(change.key_len);
 	memcpy(key, change.key, change.key_len);
+	round->bytes += change.key_len;
 
 	/* the version of the key before this change */
 	if (change.sub > 0)
 		version_tree_key(&tree_key, key, change.key_len, change.revision, change.sub - 1);
 	else
 		version_tree_key(&tree_key, key, change.key_len, change.revision - 1, PG_INT64_MAX);
-	if (tree_lookup(tree, TREE_MAIN, &tree_key, false, &found) &&
-		found.key.space == SPACE_KEY &&
-		bytes_equal(found.key.data, found.key.len, key, change.key_len))
-		add_removal(slice->superseded, &slice->nsuperseded, &found.key);
+	if (tree_lookup(tree, TREE_MAIN, &tree_key, false, &found))
+	{
+		if (found.key.space == SPACE_KEY &&
+			bytes_equal(found.key.data, found.key.len, key, change.key_len))
+		{
+			tree_key = found.key;
+			tree_key.data = key;
+			add_removal(&round->superseded, &tree_key);
+		}
+		pfree(unconstify(char *, found.key.data));
+	}
 
-	if (change.revision >= target)
+	if (change.revision >= round->target)
 		return;
 	if (change.tombstone)
 	{
 		version_tree_key(&tree_key, key, change.key_len, change.revision, change.sub);
-		add_removal(slice->tombstones, &slice->ntombstones, &tree_key);
+		add_removal(&round->tombstones, &tree_key);
 	}
 	number_tree_key(&tree_key, SPACE_REVISION, change.revision, change.sub);
-	add_removal(slice->indexes, &slice->nindexes, &tree_key);
+	add_removal(&round->indexes, &tree_key);
+}
+
+/* Examine at most max changes */
+static void
+examine_some(Relation tree, CompactRound *round, int max)
+{
+	TreeScan   *scan = tree_scan_begin(tree, TREE_MAIN);
+	TreeKey		seek_key;
+	TreeItem	item;
+
+	number_tree_key(&seek_key, SPACE_REVISION, round->revision, round->sub);
+	tree_seek(scan, &seek_key);
+	while (max-- > 0 && round->phase == ROUND_EXAMINE)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!tree_next(scan, &item) || item.key.space != SPACE_REVISION ||
+			item.key.major > (uint64) round->target)
+		{
+			round->last = true;
+			round->phase = ROUND_SUPERSEDED;
+			break;
+		}
+		if (item.value == NULL && !tree_scan_value(scan, &item))
+			elog(ERROR, "item of the revision index has vanished");
+		round->revision = (int64) item.key.major;
+		round->sub = (int64) item.key.minor + 1;
+		examine_change(tree, round, &item);
+		if (++round->examined == ROUND_CHANGES || round->bytes >= ROUND_BYTES)
+			round->phase = ROUND_SUPERSEDED;
+	}
+	tree_scan_end(scan);
+}
+
+/* Carry out at most max removals; on to the next phase when all are done */
+static void
+remove_some(StoreView *view, CompactRound *round, Removals *removals, int max)
+{
+	int			n;
+
+	if (removals->done == 0)
+		removals->n = sort_removals(removals->changes, removals->n);
+	n = Min(removals->n - removals->done, max);
+	remove_items(view, removals->changes + removals->done, n);
+	removals->done += n;
+	if (removals->done == removals->n)
+		round->phase++;
 }
 
 /*
  * store_compact_slice
- *		Remove what at most max_revisions changes have superseded.
+ *		Do a part of the physical compaction: examine at most max_revisions
+ *		changes, or remove at most so many items.
  *
  * Outside a batch.  True while there is more to do; does nothing, and writes
  * nothing, when there is not.
@@ -107,69 +222,55 @@ bool
 store_compact_slice(Store *store, Relation tree, int max_revisions)
 {
 	Quorum__StoreMeta *meta = store->meta;
-	int64		target = meta->compacted_revision;
+	CompactRound *round = store->compact_round;
 	MemoryContext old_context;
-	CompactSlice slice;
 	StoreView	view;
-	TreeScan   *scan;
-	TreeKey		seek_key;
-	TreeItem	item;
-	bool		more = true;
-	int			examined;
 
 	Assert(store->view.tree == NULL);
-	if (meta->compact_done_revision >= target)
+	if (round == NULL && meta->compact_done_revision >= meta->compacted_revision)
 		return false;
+	if (round == NULL)
+		round = begin_round(store, meta->compacted_revision,
+							Max(meta->compact_done_revision, 0), 0);
+	store->compact_round = round;
 
-	if (store->compact_target != target)
-	{
-		store->compact_target = target;
-		store->compact_revision = Max(meta->compact_done_revision, 0);
-		store->compact_sub = 0;
-	}
-
-	old_context = MemoryContextSwitchTo(store->scratch);
+	max_revisions = Max(max_revisions, 1);
 	memset(&view, 0, sizeof(view));
 	view.tree = tree;
-	max_revisions = Max(max_revisions, 1);
-	memset(&slice, 0, sizeof(slice));
-	slice.superseded = palloc(max_revisions * sizeof(TreeChange));
-	slice.tombstones = palloc(max_revisions * sizeof(TreeChange));
-	slice.indexes = palloc(max_revisions * sizeof(TreeChange));
-
-	scan = tree_scan_begin(tree, TREE_MAIN);
-	number_tree_key(&seek_key, SPACE_REVISION, store->compact_revision, store->compact_sub);
-	tree_seek(scan, &seek_key);
-	for (examined = 0; examined < max_revisions; examined++)
+	old_context = MemoryContextSwitchTo(round->context);
+	switch (round->phase)
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (!tree_next(scan, &item) || item.key.space != SPACE_REVISION ||
-			item.key.major > (uint64) target)
-		{
-			more = false;
+		case ROUND_EXAMINE:
+			examine_some(tree, round, max_revisions);
 			break;
-		}
-		store->compact_revision = (int64) item.key.major;
-		store->compact_sub = (int64) item.key.minor + 1;
-		if (item.value == NULL && !tree_scan_value(scan, &item))
-			elog(ERROR, "item of the revision index has vanished");
-		examine_change(tree, &slice, &item, target);
+		case ROUND_SUPERSEDED:
+			remove_some(&view, round, &round->superseded, max_revisions);
+			break;
+		case ROUND_TOMBSTONES:
+			remove_some(&view, round, &round->tombstones, max_revisions);
+			break;
+		case ROUND_INDEXES:
+			remove_some(&view, round, &round->indexes, max_revisions);
+			break;
+		case ROUND_END:
+			break;
 	}
-	tree_scan_end(scan);
-
-	store_remove_items(&view, slice.superseded, slice.nsuperseded);
-	store_remove_items(&view, slice.tombstones, slice.ntombstones);
-	store_remove_items(&view, slice.indexes, slice.nindexes);
-	if (!more)
-	{
-		char		buffer[TREE_MAX_META_BYTES];
-
-		meta->compact_done_revision = target;
-		tree_apply(tree, TREE_MAIN, NULL, 0, buffer, meta_encode(meta, buffer));
-		store->compact_target = -1;
-	}
-
 	MemoryContextSwitchTo(old_context);
-	MemoryContextReset(store->scratch);
-	return more;
+
+	if (round->phase == ROUND_END)
+	{
+		store->compact_round = NULL;
+		if (round->last)
+		{
+			char		buffer[TREE_MAX_META_BYTES];
+
+			meta->compact_done_revision = round->target;
+			tree_apply(tree, TREE_MAIN, NULL, 0, buffer, meta_encode(meta, buffer));
+		}
+		else
+			store->compact_round = begin_round(store, round->target,
+											   round->revision, round->sub);
+		MemoryContextDelete(round->context);
+	}
+	return meta->compact_done_revision < meta->compacted_revision;
 }

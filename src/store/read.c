@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 
 #include "store/read.h"
+#include "../compat.h"
 
 /*
  * The current and the compacted revision, as published.

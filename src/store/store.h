@@ -51,7 +51,9 @@ typedef enum StoreError
 	STORE_INVALID_SORT = 12,
 	STORE_NO_SPACE = 13,
 	STORE_CORRUPT = 14,
-	STORE_INVALID_REQUEST = 15	/* malformed: no operation, unknown enum */
+	STORE_INVALID_REQUEST = 15	/* malformed: no command, unknown enum; an
+								 * operation of a transaction that is none is
+								 * STORE_KEY_NOT_FOUND, as in etcd */
 } StoreError;
 
 /*

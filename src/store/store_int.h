@@ -31,6 +31,8 @@ typedef struct MemberEdit
 	uint32		len;
 } MemberEdit;
 
+typedef struct CompactRound CompactRound;
+
 struct Store
 {
 	MemoryContext context;		/* this struct and what lives as long */
@@ -53,13 +55,7 @@ struct Store
 	MemoryContext result_context;	/* for its result */
 	TxnWriter	txn_writer;
 
-	/*
-	 * Where physical compaction goes on within compact_target, the revision
-	 * it works towards (in memory only: it may begin again at any time).
-	 */
-	int64		compact_target;
-	int64		compact_revision;
-	int64		compact_sub;
+	CompactRound *compact_round;	/* compact.c; NULL between two of them */
 };
 
 /*
@@ -70,7 +66,8 @@ extern int	store_spill_versions;
 
 /* write.c */
 extern XLogRecPtr store_write(Store *store, bool finish);
-extern void store_remove_items(StoreView *view, TreeChange *changes, int n);
+extern int	sort_removals(TreeChange *changes, int n);
+extern void remove_items(StoreView *view, const TreeChange *changes, int n);
 extern void store_purge_unpublished(Store *store, Relation tree);
 
 /* members.c */

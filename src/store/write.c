@@ -141,26 +141,29 @@ change_cmp(const void *a, const void *b)
 							&((const TreeChange *) b)->key);
 }
 
-/*
- * Sort changes that remove items, drop repeated ones, and carry them out in
- * slices.  Works on the array given.
- */
-void
-store_remove_items(StoreView *view, TreeChange *changes, int n)
+/* Put changes that remove items in order, and drop repeated ones */
+int
+sort_removals(TreeChange *changes, int n)
 {
 	int			unique = 0;
-	int			done;
 	int			i;
 
 	if (n == 0)
-		return;
+		return 0;
 	qsort(changes, n, sizeof(TreeChange), change_cmp);
 	for (i = 1; i < n; i++)
 	{
 		if (change_cmp(&changes[unique], &changes[i]) != 0)
 			changes[++unique] = changes[i];
 	}
-	n = unique + 1;
+	return unique + 1;
+}
+
+/* Carry out sorted removals, in slices */
+void
+remove_items(StoreView *view, const TreeChange *changes, int n)
+{
+	int			done;
 
 	for (done = 0; done < n; done += STORE_WRITE_SLICE)
 	{
@@ -225,8 +228,8 @@ store_purge_unpublished(Store *store, Relation tree)
 		}
 		tree_scan_end(scan);
 
-		store_remove_items(&view, versions, n);
-		store_remove_items(&view, indexes, n);
+		remove_items(&view, versions, sort_removals(versions, n));
+		remove_items(&view, indexes, n);
 		MemoryContextReset(context);
 	} while (n > 0);
 
