@@ -69,14 +69,15 @@ step_term(struct raft *r, const struct raft_msg *m)
 	if (m->term == r->term)
 		return true;
 
-	if ((r->cfg.check_quorum || r->cfg.pre_vote || !raft_promotable(r)) &&
+	if ((r->cfg.check_quorum || r->cfg.pre_vote || !r->cfg.scripted ||
+		 !raft_promotable(r)) &&
 		(m->type == RAFT_MSG_HEARTBEAT || m->type == RAFT_MSG_APP))
 	{
 		/*
 		 * A leader that has not heard of our term.  If leases or pre-votes
-		 * keep our vote requests from getting through, or if we never send
-		 * any, this answer is what makes it step down, so that we can be
-		 * reached again.
+		 * keep our vote requests from getting through, or if we send none, or
+		 * none to it because our configuration does not know it, this answer
+		 * is what makes it step down, so that we can be reached again.
 		 */
 		struct raft_msg resp = {0};
 

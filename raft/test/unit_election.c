@@ -243,7 +243,7 @@ higher_term_deposes(void)
 }
 
 static void
-lower_term_is_ignored(void)
+lower_term_changes_nothing(void)
 {
 	struct host *h = host_new(1, 3);
 
@@ -251,7 +251,9 @@ lower_term_is_ignored(void)
 	host_clear(h);
 	CHECK_EQ(host_append(h, 3, 4, 1, 1, 2, "4"), RAFT_OK);
 	CHECK_EQ(host_status(h).last, 1);
-	CHECK_EQ(h->n_out, 0);
+	CHECK_EQ(h->n_out, 1);		/* tells its sender the term, no more */
+	CHECK_EQ(host_sent(h, RAFT_MSG_APP_RESP, 3)->term, 5);
+	CHECK_EQ(host_sent(h, RAFT_MSG_APP_RESP, 3)->index, 0);
 	CHECK_EQ(host_status(h).leader, 2);
 }
 
@@ -881,7 +883,7 @@ const struct unit_test unit_election[] = {
 	{"election/vote_is_cleared_by_a_new_term_only", vote_is_cleared_by_a_new_term_only},
 	{"election/votes_only_for_logs_up_to_date", votes_only_for_logs_up_to_date},
 	{"election/higher_term_deposes", higher_term_deposes},
-	{"election/lower_term_is_ignored", lower_term_is_ignored},
+	{"election/lower_term_changes_nothing", lower_term_changes_nothing},
 	{"election/stale_leader_is_answered_with_leases", stale_leader_is_answered_with_leases},
 	{"election/candidate_yields_to_the_leader_of_its_term", candidate_yields_to_the_leader_of_its_term},
 	{"election/single_voter_waits_for_its_disk", single_voter_waits_for_its_disk},
