@@ -118,7 +118,7 @@ sub start
 		$self->node($i)->start;
 		$self->sql($i, 'CREATE EXTENSION pg_quorum');
 	}
-	$self->leader;
+	$self->agreed or croak "the members do not agree on a leader";
 	return $self;
 }
 
@@ -221,6 +221,20 @@ sub leader
 		$args{timeout});
 	croak "no leader" unless $leader;
 	return $leader;
+}
+
+# Wait until every running member names the same leader in the same term.
+sub agreed
+{
+	my ($self) = @_;
+	return $self->wait_until(
+		'agreement on a leader',
+		sub {
+			my %said;
+			$said{ $self->try_sql($_, 'SELECT term, leader FROM quorum.status WHERE leader IS NOT NULL') // '' }++
+			  for $self->running;
+			return keys %said == 1 && !exists $said{''};
+		});
 }
 
 sub followers
