@@ -30,7 +30,7 @@ copy_binary(ProtobufCBinaryData data)
 	ProtobufCBinaryData copy;
 
 	copy.len = data.len;
-	copy.data = palloc(data.len + 1);
+	copy.data = palloc0(data.len + 1);
 	if (data.len > 0)
 		memcpy(copy.data, data.data, data.len);
 	return copy;

@@ -34,6 +34,7 @@ const DirectedTest directed_tests[] = {
 	TEST(configuration),
 	TEST(fresh_store),
 	TEST(range_options),
+	TEST(sorted_limits),
 	TEST(long_keys),
 	TEST(long_values),
 	TEST(prefix_end),

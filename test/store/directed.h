@@ -45,6 +45,7 @@ extern void test_configuration(void);
 /* test_reads.c */
 extern void test_fresh_store(void);
 extern void test_range_options(void);
+extern void test_sorted_limits(void);
 extern void test_long_keys(void);
 extern void test_long_values(void);
 extern void test_prefix_end(void);

@@ -142,6 +142,52 @@ test_range_options(void)
 	world_destroy(world);
 }
 
+/* Sorted ranges with a limit keep only what may be in the result */
+void
+test_sorted_limits(void)
+{
+	static const int limits[] = {1, 400, 511, 512, 513, 2999, 3000, 5000};
+	World	   *world = world_create("sorted limits", TABLE, 0);
+	Etcdserverpb__RangeRequest *r = range_op("k", "l", 0)->request_range;
+	int			number;
+	size_t		i;
+	int			j;
+
+	/* revision 2 + j is that of key number j * 1009 modulo 3000 */
+	store_begin(world->store, world->tree, NULL, NULL);
+	for (j = 0; j < 3000; j++)
+		store_apply(world->store, j + 1, 1,
+					put_command(psprintf("k%04d", j * 1009 % 3000), "v"), false, NULL);
+	store_commit(world->store);
+
+	for (i = 0; i < lengthof(limits); i++)
+	{
+		RangeCollector collector;
+		StoreRangeInfo info;
+
+		r->limit = limits[i];
+		r->sort_order = ETCDSERVERPB__RANGE_REQUEST__SORT_ORDER__DESCEND;
+		r->sort_target = ETCDSERVERPB__RANGE_REQUEST__SORT_TARGET__MOD;
+		range_collector_init(&collector);
+		expect(store_range(world->tree, r, true, collect_kv, &collector, &info) == STORE_OK);
+		expect(info.count == 3000 && info.more == (limits[i] < 3000));
+		expect((int) collector.response->n_kvs == Min(limits[i], 3000));
+		for (j = 0; j < (int) collector.response->n_kvs; j++)
+			expect(collector.response->kvs[j]->mod_revision == 3001 - j);
+
+		r->sort_target = ETCDSERVERPB__RANGE_REQUEST__SORT_TARGET__KEY;
+		range_collector_init(&collector);
+		expect(store_range(world->tree, r, true, collect_kv, &collector, &info) == STORE_OK);
+		expect((int) collector.response->n_kvs == Min(limits[i], 3000));
+		for (j = 0; j < (int) collector.response->n_kvs; j++)
+		{
+			expect(sscanf((char *) collector.response->kvs[j]->key.data, "k%d", &number) == 1);
+			expect(number == 2999 - j);
+		}
+	}
+	world_destroy(world);
+}
+
 void
 test_long_keys(void)
 {
