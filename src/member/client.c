@@ -291,7 +291,10 @@ do_request(SlotKind kind, uint64 number, const char *request, uint32 len, int ti
 	pg_write_barrier();
 	pg_atomic_write_u32(&slot->state, SLOT_QUEUED);
 	queue_push(slot - member_slots);
-	wake_procno(member_shared->worker_procno);
+	if (kind != SLOT_READ ||
+		pg_atomic_add_fetch_u32(&member_shared->reads_queued, 1) >=
+		pg_atomic_read_u32(&member_shared->reads_wanted))
+		wake_procno(member_shared->worker_procno);
 
 	PG_TRY();
 	{
@@ -563,7 +566,9 @@ member_open_store(void)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("relation \"quorum.mvcc\" does not exist"),
 				 errhint("Run CREATE EXTENSION pg_quorum.")));
-	if (!tree_is_formatted(rel))
+	/* a published revision saves a look at the file for every read */
+	if ((member_shared == NULL || pg_atomic_read_u64(&member_shared->published_revision) == 0) &&
+		!tree_is_formatted(rel))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the store does not exist yet"),

@@ -12,7 +12,11 @@
  * term takes them.
  *
  * Linearizable reads (thesis, section 6.4) share rounds: one is under way at a
- * time, and those that come meanwhile wait for the next.
+ * time, and those that come meanwhile wait for the next.  A round costs the same
+ * for one reader as for a hundred, so with many readers about the next round
+ * waits until half of them have come, for a millisecond at most: one half
+ * waits for the quorum while the other half runs.  Readers wake the worker only
+ * when that helps.
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -25,10 +29,14 @@
 
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "../settings.h"
 #include "../store/pbmem.h"
 #include "worker.h"
+
+/* A round waits so long for more readers. */
+#define COLLECT_MS				1
 
 /* A read round: who waits for it, and the index it was given. */
 typedef struct ReadRound
@@ -45,6 +53,9 @@ typedef struct ReadRound
 static ReadRound *rounds;		/* under way, and answered but not yet applied */
 static ReadRound *collecting;	/* takes the reads of the next round */
 static bool round_under_way;
+static int	round_target = 1;	/* readers that the next round waits for */
+static TimestampTz collecting_since;
+static bool no_leader;			/* the last attempt to start a round failed */
 static uint64 next_ctx = 1;
 
 static bool
@@ -121,6 +132,7 @@ requests_adopt(void)
 
 	rounds = collecting = NULL;
 	round_under_way = false;
+	pg_atomic_write_u32(&member_shared->reads_wanted, 0);
 	for (i = 0; i < MaxBackends; i++)
 	{
 		RequestSlot *slot = &member_slots[i];
@@ -157,6 +169,7 @@ read_join_round(uint64 number)
 	{
 		collecting = MemoryContextAllocZero(worker->context, sizeof(ReadRound));
 		collecting->size = 64;
+		collecting_since = GetCurrentTimestamp();
 		collecting->numbers = MemoryContextAlloc(worker->context, 64 * sizeof(uint64));
 	}
 	if (collecting->count == collecting->size)
@@ -175,22 +188,58 @@ round_free(ReadRound *round)
 }
 
 /*
- * Start the round that was being collected, unless one is under way.
+ * Tell readers when to wake the worker: not at all while a round is under way,
+ * whose answer will wake it; else when the next round is complete.
+ */
+static void
+set_reads_wanted(void)
+{
+	uint32		wanted;
+
+	if (round_under_way)
+		wanted = PG_UINT32_MAX;
+	else if (collecting == NULL)
+		wanted = 0;
+	else
+		wanted = Max(round_target - collecting->count, 1);
+	pg_atomic_write_u32(&member_shared->reads_wanted, wanted);
+}
+
+/*
+ * Start the round that was being collected, unless one is under way or it is
+ * worth while to wait for more readers.
  */
 static void
 read_start_round(void)
 {
 	ReadRound  *round = collecting;
 
-	if (round == NULL || round_under_way)
-		return;
-	round->ctx = next_ctx++;
-	if (raft_read(worker->raft, round->ctx) != RAFT_OK)
-		return;					/* no leader now: the next turn tries again */
-	collecting = NULL;
-	round_under_way = true;
-	round->next = rounds;
-	rounds = round;
+	if (round != NULL && !round_under_way &&
+		(round->count >= round_target ||
+		 TimestampDifferenceExceeds(collecting_since, GetCurrentTimestamp(), COLLECT_MS)))
+	{
+		round->ctx = next_ctx++;
+		/* without a leader the next turn tries again */
+		no_leader = raft_read(worker->raft, round->ctx) != RAFT_OK;
+		if (!no_leader)
+		{
+			collecting = NULL;
+			round_under_way = true;
+			round->next = rounds;
+			rounds = round;
+		}
+	}
+	set_reads_wanted();
+}
+
+/*
+ * Do readers wait for a round that has not been started?  Then the worker must
+ * look again in a millisecond.
+ */
+bool
+requests_collecting(void)
+{
+	return collecting != NULL && !round_under_way && !no_leader;
 }
 
 /*
@@ -242,6 +291,7 @@ requests_complete_reads(void)
 		{
 			int			i;
 
+			round_target = Max(1, (round->count + (collecting ? collecting->count : 0)) / 2);
 			for (i = 0; i < round->count; i++)
 				requests_complete(round->numbers[i], OUTCOME_RESULT, NULL, 0);
 			*link = round->next;
@@ -330,6 +380,7 @@ requests_take(void)
 		return;
 	}
 
+	pg_atomic_write_u32(&member_shared->reads_queued, 0);
 	slots = palloc(max * sizeof(RequestSlot *));
 	entries = palloc0(max * sizeof(struct raft_entry));
 	later = palloc(max * sizeof(uint32));

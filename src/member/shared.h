@@ -157,6 +157,13 @@ typedef struct MemberShared
 	uint32		queue_tail;
 	uint32		queue_size;
 
+	/*
+	 * Reads gather in rounds (requests.c).  A reader wakes the worker only if
+	 * it is the reads_wanted'th since the worker last looked.
+	 */
+	pg_atomic_uint32 reads_queued;
+	pg_atomic_uint32 reads_wanted;
+
 	/* flusher: LSNs; done >= wanted when idle */
 	pg_atomic_uint64 flush_wanted;
 	pg_atomic_uint64 flush_done;

@@ -521,7 +521,7 @@ wait_for_work(void)
 	else
 	{
 		timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_tick);
-		if (worker->holding)
+		if (worker->holding || requests_collecting())
 			timeout = Min(timeout, 1);
 	}
 	if (wait_set == NULL || peers_events_stale())
@@ -547,7 +547,8 @@ has_work(void)
 	if (worker->raft == NULL)
 		return false;
 	return GetCurrentTimestamp() >= next_tick || raft_has_ready(worker->raft) ||
-		worker->flush_delegated || catchup_active() || ready_held_is_due();
+		worker->flush_delegated || catchup_active() || ready_held_is_due() ||
+		requests_collecting();
 }
 
 static void

@@ -179,6 +179,7 @@ extern void requests_complete(uint64 number, SlotOutcome outcome, const char *re
 extern void requests_lost_before(uint64 term);
 extern void requests_read_answer(const struct raft_read *read);
 extern void requests_complete_reads(void);
+extern bool requests_collecting(void);
 extern void requests_overtaken(void);
 extern void requests_joined(void);
 
