@@ -155,6 +155,43 @@ build_and_install()
 	rm -f "$log"
 }
 
+# Start a command as the system user in the background, with a limit in seconds and
+# its output in a log ("-": where ours goes).  One child at a time.
+start_child()
+{
+	local limit=$1 log=$2
+	shift 2
+	child_pid_file=$PGQ_BUILD_DIR/child.pid
+	as_pg rm -f "$child_pid_file"
+	set -- bash -c 'echo $$ >"$0" && exec timeout --kill-after=10 "$@"' "$child_pid_file" "$limit" "$@"
+	if [ "$log" = - ]; then
+		as_pg "$@" </dev/null &
+	else
+		as_pg "$@" >"$log" 2>&1 </dev/null &
+	fi
+	child=$!
+}
+
+# Wait for it; its status is left in child_rc (124 and more: it was ended).
+wait_child()
+{
+	wait "$child"
+	child_rc=$?
+	child=
+}
+
+# End it before its time, with all that it has started: timeout passes the
+# signal on, which a signal to our own sudo or runuser would not be.
+end_child()
+{
+	local pid
+	[ -n "${child:-}" ] || return 0
+	pid=$(as_pg cat "$child_pid_file" 2>/dev/null)
+	[ -z "$pid" ] || as_pg kill "$pid" 2>/dev/null
+	wait "$child" 2>/dev/null
+	child=
+}
+
 # End every server whose data lies under a folder, each by its own pid file.
 stop_servers_under()
 {
