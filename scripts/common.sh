@@ -27,15 +27,16 @@ JOBS=${JOBS:-$(nproc 2>/dev/null || echo 1)}
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "$PROGRAM" "$*" >&2; exit 1; }
 
-# Run a command with root rights.
+# Run a command with root rights.  (Descriptor 8 is the lock of the build tree,
+# which a server that was left over must not keep.)
 as_root()
 {
 	if [ "$(id -u)" -eq 0 ]; then
-		"$@"
+		"$@" 8<&-
 	elif [ -t 0 ]; then
-		sudo -- "$@"
+		sudo -- "$@" 8<&-
 	else
-		sudo -n -- "$@"
+		sudo -n -- "$@" 8<&-
 	fi
 }
 
@@ -43,13 +44,13 @@ as_root()
 as_pg()
 {
 	if [ "$(id -un)" = "$PGQ_OS_USER" ]; then
-		(cd / && "$@")
+		(cd / && "$@") 8<&-
 	elif [ "$(id -u)" -eq 0 ]; then
-		(cd / && runuser -u "$PGQ_OS_USER" -- "$@")
+		(cd / && runuser -u "$PGQ_OS_USER" -- "$@") 8<&-
 	elif [ -t 0 ]; then
-		(cd / && sudo -u "$PGQ_OS_USER" -- "$@")
+		(cd / && sudo -u "$PGQ_OS_USER" -- "$@") 8<&-
 	else
-		(cd / && sudo -n -u "$PGQ_OS_USER" -- "$@")
+		(cd / && sudo -n -u "$PGQ_OS_USER" -- "$@") 8<&-
 	fi
 }
 
