@@ -67,6 +67,7 @@ sub start
 			"max_connections = 400",
 			"shared_buffers = '256MB'",
 			"max_wal_size = '8GB'",
+			"wal_compression = lz4",
 			"checkpoint_timeout = '30min'",
 			"shared_preload_libraries = 'pg_quorum'",
 			"pg_quorum.member_name = 'm$i'",
