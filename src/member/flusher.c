@@ -6,7 +6,8 @@
  * XLogFlush() waits for all WAL of the instance before its LSN; under somebody's
  * bulk load that can take seconds.  While flushes are fast the raft worker does them
  * itself; when they are not, it leaves them to this process, and
- * heartbeats and elections go on.
+ * heartbeats and elections go on.  It also sees to it that the raft worker comes
+ * back after it has ended.
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -25,12 +26,16 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/pmsignal.h"
 #include "tcop/tcopprot.h"
 #include "utils/ps_status.h"
 #include "utils/wait_event.h"
 
 #include "worker.h"
 #include "../compat.h"
+
+/* How often to look whether the raft worker is there. */
+#define WATCH_WORKER_MS			2000
 
 static void
 flusher_leaves(int code, Datum arg)
@@ -80,7 +85,15 @@ member_flusher_main(Datum arg)
 		}
 
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 60000, PG_WAIT_EXTENSION);
+						 WATCH_WORKER_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
+
+		/*
+		 * A postmaster before version 16 can miss, for up to a minute, that a
+		 * worker is due to be restarted: the child's death may come between
+		 * its look at the time and its sleep.
+		 */
+		if (member_shared->worker_procno < 0)
+			SendPostmasterSignal(PMSIGNAL_BACKGROUND_WORKER_CHANGE);
 	}
 }

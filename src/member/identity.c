@@ -223,7 +223,7 @@ found(void)
 
 	/* the log last: only when it is there has the member been founded */
 	fence_create(worker->meta.fence);
-	if (!tree_is_formatted(worker->tree_rel))
+	if (!store_is_formatted(worker->tree_rel))
 		store_format(worker->tree_rel, 1, 1, &conf, array, n);
 	logring_format(worker->log_rel, 1, 1, &worker->meta, sizeof(MemberMeta));
 	XLogFlush(GetXLogInsertRecPtr());
