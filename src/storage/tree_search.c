@@ -160,6 +160,7 @@ lookup_item(Relation rel, TreeId tree, const TreeKey *key, bool want_value,
 		OverflowRef chain;
 		bool		overflow;
 		bool		found;
+		bool		gone = false;
 		int			slot;
 
 		if (!BufferIsValid(buffer))
@@ -178,13 +179,16 @@ lookup_item(Relation rel, TreeId tree, const TreeKey *key, bool want_value,
 			LockBuffer(buffer, BUFFER_LOCK_SHARE);
 			page = BufferGetPage(buffer);
 			if (!tree_page_is(rel, page, ref))
+			{
+				gone = true;
 				break;
-			/* not simply 0: the left page may have been merged into it */
-			slot = tree_find(page, key, 0, &found);
+			}
+			slot = 0;
 		}
-		if (slot >= tree_count(page))
+		if (gone)
 		{
-			/* the right sibling has been merged away: start again */
+			/* the right sibling has been merged away, its page may serve
+			 * anywhere by now: start again */
 			UnlockReleaseBuffer(buffer);
 			continue;
 		}
@@ -293,26 +297,24 @@ load_right(TreeScan *scan)
 	PageRef		ref = tree_right(old);
 	Buffer		buffer;
 	bool		valid;
-	TreeKey		high;
 
 	if (ref.block == InvalidBlockNumber)
 		return false;
 	CHECK_FOR_INTERRUPTS();
 	buffer = ReadBuffer(scan->rel, ref.block);
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	tree_tuple_key(tree_high(old), &high);
 	valid = tree_page_is(scan->rel, BufferGetPage(buffer), ref);
 	if (valid)
 	{
-		bool		found;
-
-		/* not simply 0: the page at hand may have been merged into it */
-		scan->slot = tree_find(BufferGetPage(buffer), &high, 0, &found);
 		memcpy(scan->page.data, BufferGetPage(buffer), BLCKSZ);
+		scan->slot = 0;
 	}
 	UnlockReleaseBuffer(buffer);
 	if (!valid)
 	{
+		TreeKey		high;
+
+		tree_tuple_key(tree_high(old), &high);
 		tree_seek(scan, &high);
 		return load_start(scan);
 	}
