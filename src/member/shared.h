@@ -77,7 +77,6 @@ typedef struct RequestSlot
 	dsa_pointer result;			/* result, likewise */
 	SlotOutcome outcome;
 	uint64		term;			/* worker: proposed in this term */
-	uint32		member_gen;		/* worker generation that took it */
 	char		data[SLOT_INLINE_BYTES];
 } RequestSlot;
 
@@ -149,7 +148,6 @@ typedef struct MemberShared
 	/* processes; -1 where not running */
 	int			worker_procno;
 	int			flusher_procno;
-	pg_atomic_uint32 worker_generation;
 
 	/* queue of slots that want to be taken */
 	slock_t		queue_mutex;

@@ -584,7 +584,6 @@ member_worker_main(Datum arg)
 	worker->role = MEMBER_STOPPED;
 
 	before_shmem_exit(worker_leaves, (Datum) 0);
-	pg_atomic_fetch_add_u32(&member_shared->worker_generation, 1);
 	member_shared->worker_procno = pgq_my_procno();
 	pgstat_report_appname("pg_quorum raft");
 
