@@ -38,6 +38,17 @@ sub history
 		WHERE " . ($condition // 'true'));
 }
 
+# Where what was heard first differs from what was to be heard.
+sub difference
+{
+	my @want = split(/\n/, $_[0]);
+	my @got = split(/\n/, $_[1]);
+	my $n = 0;
+	$n++ while $n < @want && $n < @got && $want[$n] eq $got[$n];
+	return scalar(@want) . ' events wanted, ' . scalar(@got) . " heard; number $n is \""
+		. ($want[$n] // 'none') . '", heard "' . ($got[$n] // 'none') . '"';
+}
+
 # ---------------------------------------------------------------------------
 # Under load: each of many sessions hears exactly the history of its prefix.
 # ---------------------------------------------------------------------------
@@ -74,7 +85,7 @@ for my $s (0 .. SESSIONS - 1)
 	$total += $watchers->payloads($s);
 	next if $got eq $want;
 	$wrong++;
-	diag("session $s: wanted " . length($want) . " bytes of events, heard " . length($got)) if $wrong < 4;
+	diag("session $s: " . difference($want, $got)) if $wrong < 4;
 }
 is($wrong, 0, 'each of ' . SESSIONS . " sessions heard the history of its prefix, in order, nothing twice ($total notifications)");
 cmp_ok($total, '>', 1000, 'and that was something');

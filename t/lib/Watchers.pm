@@ -5,7 +5,8 @@
 #   $w->events(3);        # of session 3: hashes made of the payloads, in order
 #   $w->finish;
 #
-# A thin cover for test/watchers.c.
+# A thin cover for test/watchers.c, which writes what it hears into a file: a pipe
+# through IPC::Run is slower than notifications can come.
 #
 # Copyright (c) 2026, pg_quorum developers
 #
@@ -19,6 +20,7 @@ use warnings;
 use Carp;
 use Cwd 'abs_path';
 use File::Basename 'dirname';
+use File::Temp;
 use IPC::Run;
 use JSON::PP;
 use Time::HiRes qw(sleep time);
@@ -29,10 +31,12 @@ my $json = JSON::PP->new->utf8;
 sub new
 {
 	my ($class, $conninfo, $sessions, $sql) = @_;
-	my $self = bless { in => '', out => '', err => '', payloads => [ map { [] } 1 .. $sessions ] }, $class;
+	my $record = File::Temp->new(TEMPLATE => 'watchers_XXXXXX', TMPDIR => 1);
+	my $self = bless { in => '', partial => '', err => '', record => $record,
+		payloads => [ map { [] } 1 .. $sessions ] }, $class;
 	$self->{run} = IPC::Run::start(
 		[ $tool, '--conninfo', $conninfo, '--sessions', $sessions, $sql ],
-		'<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err}, IPC::Run::timeout(300));
+		'<', \$self->{in}, '>', $record->filename, '2>', \$self->{err}, IPC::Run::timeout(300));
 	my $deadline = time() + 60;
 	until ($self->{ready})
 	{
@@ -43,29 +47,36 @@ sub new
 	return $self;
 }
 
-# Take in what has been printed.
+# Take in what has been printed; true if there was anything.
 sub pump
 {
 	my ($self) = @_;
+	my $any = 0;
 	eval { $self->{run}->pump_nb };
-	while ($self->{out} =~ s/^([^\n]*)\n//)
+	while (sysread($self->{record}, my $block, 1024 * 1024))
 	{
-		my $line = $1;
-		if ($line eq 'ready') { $self->{ready} = 1; next }
-		my ($session, $payload) = split(/\t/, $line, 2);
-		push @{ $self->{payloads}[$session] }, $payload;
+		$any = 1;
+		my @lines = split(/\n/, $self->{partial} . $block, -1);
+		$self->{partial} = pop @lines;
+		for my $line (@lines)
+		{
+			if ($line eq 'ready') { $self->{ready} = 1; next }
+			my ($session, $payload) = split(/\t/, $line, 2);
+			push @{ $self->{payloads}[$session] }, $payload;
+		}
 	}
-	return;
+	return $any;
 }
 
-# Wait until a condition holds of what was heard; false after a time.
+# Wait until a condition holds of what was heard; false when nothing has come
+# for some time.
 sub heard_until
 {
 	my ($self, $condition, $limit) = @_;
 	my $deadline = time() + ($limit // 30);
 	while (1)
 	{
-		$self->pump;
+		$deadline = time() + ($limit // 30) if $self->pump;
 		return 1 if $condition->();
 		return 0 if time() > $deadline;
 		sleep(0.02);
