@@ -51,9 +51,44 @@ typedef enum StoreError
 	STORE_INVALID_SORT = 12,
 	STORE_NO_SPACE = 13,
 	STORE_CORRUPT = 14,
-	STORE_INVALID_REQUEST = 15	/* malformed: no command, unknown enum; an
+	STORE_INVALID_REQUEST = 15, /* malformed: no command, unknown enum; an
 								 * operation of a transaction that is none is
 								 * STORE_KEY_NOT_FOUND, as in etcd */
+	/* leases */
+	STORE_LEASE_EXISTS = 16,
+	STORE_LEASE_TTL_TOO_LARGE = 17,
+	/* users, roles, permissions */
+	STORE_PERMISSION_DENIED = 18,
+	STORE_USER_EMPTY = 19,		/* auth is on, and nobody is named */
+	STORE_AUTH_OLD_REVISION = 20,	/* something has changed since the token */
+	STORE_AUTH_NOT_ENABLED = 21,
+	STORE_ROOT_USER_NOT_FOUND = 22,
+	STORE_ROOT_ROLE_NOT_GRANTED = 23,
+	STORE_USER_EXISTS = 24,
+	STORE_USER_NOT_FOUND = 25,
+	STORE_ROLE_EXISTS = 26,
+	STORE_ROLE_NOT_FOUND = 27,
+	STORE_ROLE_NOT_GRANTED = 28,
+	STORE_PERMISSION_NOT_GRANTED = 29,
+	STORE_INVALID_AUTH_MANAGEMENT = 30, /* would take root's rights away */
+	STORE_ROLE_EMPTY = 31,		/* no role is named */
+	STORE_PERMISSION_NOT_GIVEN = 32,
+	STORE_AUTH_FAILED = 33,
+	STORE_INVALID_AUTH_TOKEN = 34,
+	/* members */
+	STORE_MEMBER_NOT_FOUND = 35,
+	STORE_MEMBER_EXISTS = 36,
+	STORE_PEER_URL_EXISTS = 37,
+	STORE_NOT_ENOUGH_STARTED = 38,	/* the change would cost the quorum */
+	STORE_UNHEALTHY = 39,
+	STORE_LEARNER_NOT_READY = 40,
+	STORE_NOT_A_LEARNER = 41,
+	STORE_TOO_MANY_LEARNERS = 42,
+	STORE_NOT_LEADER = 43,
+	STORE_BAD_TRANSFEREE = 44,
+	/* counters */
+	STORE_NOT_A_NUMBER = 45,
+	STORE_NUMBER_OUT_OF_RANGE = 46
 } StoreError;
 
 /*
