@@ -153,7 +153,7 @@ report_timeout(SlotState state, SlotKind kind, int timeout_ms)
 				 errmsg("the member has not been taken into the cluster yet"),
 				 errdetail("It goes on asking.  It has done so for %d ms.", timeout_ms),
 				 errhint("The leader's log says why it refuses: a quorum must be there, and the member to be replaced must not be running.")));
-	if (state == SLOT_PROPOSED && kind != SLOT_READ)
+	if (state == SLOT_PROPOSED && kind != SLOT_READ && kind != SLOT_QUESTION)
 		ereport(ERROR,
 				(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
 				 errmsg("outcome of the request is unknown"),
@@ -198,6 +198,12 @@ report_outcome(SlotOutcome outcome)
 					(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
 					 errmsg("the raft worker failed while it handled this request"),
 					 errdetail("It is not tried again.")));
+			break;
+		case OUTCOME_UNKNOWN_KIND:
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("the leader does not support this request"),
+					 errhint("Bring all members to the same version of pg_quorum.")));
 			break;
 		case OUTCOME_STATE:
 			check_role();
@@ -257,8 +263,8 @@ wait_for_answer(RequestSlot *slot, int timeout_ms)
  * in *result (NULL where the kind has none).
  */
 static void
-do_request(SlotKind kind, uint64 number, const char *request, uint32 len, int timeout_ms,
-		   char **result, uint32 *result_len)
+do_request(SlotKind kind, QuestionKind question, uint64 number, const char *request, uint32 len,
+		   int timeout_ms, char **result, uint32 *result_len)
 {
 	RequestSlot *slot = my_slot();
 	SlotState	left_as;
@@ -272,6 +278,7 @@ do_request(SlotKind kind, uint64 number, const char *request, uint32 len, int ti
 
 	slot->number = number;
 	slot->kind = kind;
+	slot->question = question;
 	slot->procno = pgq_my_procno();
 	slot->term = 0;
 	slot->len = len;
@@ -324,7 +331,7 @@ do_request(SlotKind kind, uint64 number, const char *request, uint32 len, int ti
 		if (left_as != SLOT_DONE)
 			report_timeout(left_as, kind, timeout_ms);
 		/* the answer came in the last moment and is gone: say what is known */
-		report_timeout(kind == SLOT_READ ? SLOT_QUEUED : SLOT_PROPOSED, kind, timeout_ms);
+		report_timeout(kind == SLOT_READ || kind == SLOT_QUESTION ? SLOT_QUEUED : SLOT_PROPOSED, kind, timeout_ms);
 	}
 
 	if (slot->outcome == OUTCOME_RESULT && result != NULL)
@@ -393,7 +400,7 @@ member_execute(Quorum__Command *command)
 		packed = palloc(size);
 	quorum__command__pack(command, (uint8_t *) packed);
 
-	do_request(SLOT_COMMAND, command->request, packed, size, setting_request_timeout,
+	do_request(SLOT_COMMAND, 0, command->request, packed, size, setting_request_timeout,
 			   &answer, &answer_len);
 	if (packed != stack)
 		pfree(packed);
@@ -418,8 +425,34 @@ member_read_barrier(int timeout_ms)
 				 errmsg("linearizable reads are not possible during recovery"),
 				 errhint("Use serializable => true to read this server's own state.")));
 	check_role();
-	do_request(SLOT_READ, next_number(), NULL, 0,
+	do_request(SLOT_READ, 0, next_number(), NULL, 0,
 			   timeout_ms < 0 ? setting_request_timeout : timeout_ms, NULL, NULL);
+}
+
+/*
+ * member_ask_leader() -- see member.h.
+ */
+char *
+member_ask_leader(QuestionKind kind, const char *question, uint32 len, int timeout_ms,
+				  uint32 *answer_len)
+{
+	char	   *answer = NULL;
+
+	member_require_preload();
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the leader cannot be asked during recovery"),
+				 errhint("A standby is not a member; send the call to one.")));
+	if (len > QUESTION_MAX_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("request is too large"),
+				 errdetail("The request has %u bytes, the limit is %d.", len, QUESTION_MAX_BYTES)));
+	check_role();
+	do_request(SLOT_QUESTION, kind, next_number(), question, len,
+			   timeout_ms < 0 ? setting_request_timeout : timeout_ms, &answer, answer_len);
+	return answer;
 }
 
 /*
@@ -433,7 +466,7 @@ do_administration(SlotKind kind)
 		ereport(ERROR,
 				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
 				 errmsg("cannot change the member during recovery")));
-	do_request(kind, next_number(), NULL, 0, Max(setting_request_timeout, 30000), NULL, NULL);
+	do_request(kind, 0, next_number(), NULL, 0, Max(setting_request_timeout, 30000), NULL, NULL);
 }
 
 void

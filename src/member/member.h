@@ -96,6 +96,92 @@ extern Quorum__Result *member_execute(Quorum__Command *command);
  */
 extern void member_read_barrier(int timeout_ms);
 
+/* ----------------------------------------------------------------
+ *	Questions to the leader (questions.c)
+ * ----------------------------------------------------------------
+ *
+ * For what only the leader knows or may decide, and what needs no log entry.
+ * The encoding of question and answer belongs to the kind.
+ */
+typedef enum QuestionKind
+{
+	QUESTION_LEASE_KEEPALIVE = 1,
+	QUESTION_LEASE_TTL = 2,
+	QUESTION_LEASE_EXPIRE = 3,
+	QUESTION_MOVE_LEADER = 4,
+	QUESTION_MEMBER_CHANGE = 5
+} QuestionKind;
+
+/* Largest question and answer: they travel beside heartbeats */
+#define QUESTION_MAX_BYTES		(64 * 1024)
+
+/*
+ * Ask the leader, be it this member or another; the answer is palloc'd.  The
+ * question is put again after a change of leader or the loss of a link, so it
+ * may be heard more than once.  timeout_ms < 0: pg_quorum.request_timeout.
+ * Raises 57P03 without an answer in time, 0A000 if the leader's version does not
+ * know the kind, 54000 if the question is too long, 55000 as member_execute().
+ */
+extern char *member_ask_leader(QuestionKind kind, const char *question, uint32 len,
+							   int timeout_ms, uint32 *answer_len);
+
+/* ----------------------------------------------------------------
+ *	Leases (lessor.c): the leader keeps the time
+ * ----------------------------------------------------------------
+ *
+ * These raise as member_ask_leader().  The leader answers after a read round that
+ * began after the question came, so no leader that has been replaced does.
+ */
+
+/* Renew a lease: its time begins anew.  Returns the TTL it was granted, in s; 0 if
+ * it does not exist (any more) */
+extern int64 member_lease_keepalive(int64 id);
+
+/* The same for many, in one question for some thousand of them; ttls[i] belongs to ids[i] */
+extern void member_lease_keepalive_many(const int64 *ids, int n, int64 *ttls);
+
+typedef struct MemberLeaseTime
+{
+	int64		remaining_ms;	/* -1: there is no such lease */
+	int64		granted;		/* TTL in s */
+} MemberLeaseTime;
+
+/* How long a lease has still to live; false if there is no such lease */
+extern bool member_lease_ttl(int64 id, int64 *remaining_ms, int64 *granted_s);
+extern void member_lease_ttl_many(const int64 *ids, int n, MemberLeaseTime *times);
+
+/* The shortest TTL that a lease is granted, in s (etcd's rule: one and a half
+ * election timeouts, rounded up): a shorter one is raised to it */
+extern int64 member_min_lease_ttl(void);
+
+/* ----------------------------------------------------------------
+ *	Session leases (session_lease.c)
+ * ----------------------------------------------------------------
+ *
+ * A lease that belongs to this session.  The member renews it while the session
+ * lives, and revokes it when that ends, however it ends, or at DISCARD ALL.  If
+ * the instance goes, it expires.
+ */
+
+/*
+ * The session's lease; granted with this TTL (in s; raised to the minimum) if the
+ * session has none, or has lost the one it had.  Raises as member_execute().
+ */
+extern int64 member_session_lease(int64 ttl_seconds);
+
+/* The session's lease if it has one that is not known to be lost, else 0 */
+extern int64 member_session_lease_id(void);
+
+/*
+ * Had the session a lease that is gone (it expired while the instance was cut
+ * off, or someone revoked it)?  Whatever it guarded is then not held any more.
+ * True until member_session_lease() grants a new one.
+ */
+extern bool member_session_lease_lost(void);
+
+/* Give it up now: it is revoked soon.  Returns whether there was one */
+extern bool member_end_session_lease(void);
+
 /*
  * Wait until this member's published revision is greater than `after`, or
  * timeout_ms (-1: for ever) has passed; returns the published revision.  Other latch

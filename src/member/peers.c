@@ -83,6 +83,8 @@ struct Link
 	size_t		messages_size;
 	size_t		forwards_size;
 	size_t		refused_size;
+	size_t		questions_size;
+	size_t		answers_size;
 	size_t		batch_bytes;	/* payload in it, about */
 };
 
@@ -112,6 +114,7 @@ link_forget_batch(Link *link)
 	/* the arrays live in the turn's context */
 	quorum__peer_batch__init(&link->batch);
 	link->messages_size = link->forwards_size = link->refused_size = 0;
+	link->questions_size = link->answers_size = 0;
 	link->batch_bytes = 0;
 }
 
@@ -548,6 +551,44 @@ peers_queue_refusal(Peer *peer, uint64 request)
 }
 
 /*
+ * Queue a question for the leader; false if the link is down.  It must live
+ * until peers_flush().
+ */
+bool
+peers_queue_question(Peer *peer, Quorum__Question *question)
+{
+	Link	   *link = link_for(peer, LINK_EXPRESS);
+
+	if (link == NULL)
+		return false;
+	link->batch.questions = grow_array(link->batch.questions, link->batch.n_questions,
+									   &link->questions_size, sizeof(void *));
+	link->batch.questions[link->batch.n_questions++] = question;
+	link->batch_bytes += question->payload.len;
+	if (link->batch_bytes >= CALL_BYTES)
+		link_send_batch(link);
+	return true;
+}
+
+/*
+ * Answer a member's question; if the link is down it will ask again.
+ */
+void
+peers_queue_answer(Peer *peer, Quorum__Answer *answer)
+{
+	Link	   *link = link_for(peer, LINK_EXPRESS);
+
+	if (link == NULL)
+		return;
+	link->batch.answers = grow_array(link->batch.answers, link->batch.n_answers,
+									 &link->answers_size, sizeof(void *));
+	link->batch.answers[link->batch.n_answers++] = answer;
+	link->batch_bytes += answer->payload.len;
+	if (link->batch_bytes >= CALL_BYTES)
+		link_send_batch(link);
+}
+
+/*
  * Send one call with a batch to a member.
  */
 static void
@@ -628,6 +669,7 @@ peers_flush(void)
 
 			if (link->batch.n_messages > 0 || link->batch.n_forwards > 0 ||
 				link->batch.n_refused > 0 || link->batch.report != NULL ||
+				link->batch.n_questions > 0 || link->batch.n_answers > 0 ||
 				link->batch.n_members > 0)
 				link_send_batch(link);
 		}

@@ -323,7 +323,8 @@ ready_run(void)
 		if (rd.apply_hi != 0)
 			worker->apply_to = rd.apply_hi;
 		for (i = 0; i < rd.n_reads; i++)
-			requests_read_answer(&rd.reads[i]);
+			if (!questions_own_read(&rd.reads[i]))
+				requests_read_answer(&rd.reads[i]);
 		if (rd.soft_changed)
 			follow_role(&rd);
 	}

@@ -148,7 +148,7 @@ requests_adopt(void)
 				wake_procno(slot->procno);
 				break;
 			case SLOT_PROPOSED:
-				if (slot->kind == SLOT_READ)
+				if (slot->kind == SLOT_READ || slot->kind == SLOT_QUESTION)
 					requeue(slot, SLOT_PROPOSED);
 				break;
 			case SLOT_QUEUED:
@@ -423,6 +423,8 @@ requests_take(void)
 			pg_atomic_write_u32(&slot->state, SLOT_PROPOSED);
 			read_join_round(number);
 		}
+		else if (slot->kind == SLOT_QUESTION)
+			questions_ask_slot(slot, copy_request(slot), &status);
 		else if (status.role == RAFT_LEADER)
 		{
 			slots[n] = slot;
@@ -512,6 +514,42 @@ requests_lost_before(uint64 term)
 			slot->kind == SLOT_COMMAND && slot->term < term)
 			requeue(slot, SLOT_PROPOSED);
 	}
+}
+
+/*
+ * A question found no answer: it is to be asked again at the next tick, as if the
+ * term had changed.
+ */
+void
+requests_ask_again(uint64 number)
+{
+	RequestSlot *slot = slot_of(number);
+
+	if (slot != NULL && slot->number == number && slot->kind == SLOT_QUESTION)
+		slot->term = 0;
+}
+
+/*
+ * Queue again the questions that were asked in another term than this, or all
+ * if overdue.  Are there any questions at all?
+ */
+bool
+requests_retry_questions(uint64 term, bool overdue)
+{
+	bool		found = false;
+	int			i;
+
+	for (i = 0; i < MaxBackends; i++)
+	{
+		RequestSlot *slot = &member_slots[i];
+
+		if (pg_atomic_read_u32(&slot->state) != SLOT_PROPOSED || slot->kind != SLOT_QUESTION)
+			continue;
+		found = true;
+		if (overdue || slot->term != term)
+			requeue(slot, SLOT_PROPOSED);
+	}
+	return found;
 }
 
 /*

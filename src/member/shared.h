@@ -52,6 +52,7 @@ typedef enum SlotKind
 {
 	SLOT_COMMAND,				/* a packed Quorum__Command */
 	SLOT_READ,					/* a linearizable barrier */
+	SLOT_QUESTION,				/* for the leader, no log entry */
 	SLOT_REJOIN,				/* leave quarantine as a fresh member */
 	SLOT_NEW_CLUSTER			/* found a new cluster from this data */
 } SlotKind;
@@ -61,6 +62,7 @@ typedef enum SlotOutcome
 	OUTCOME_RESULT,				/* result bytes are there (commands), or done */
 	OUTCOME_TOO_BIG,			/* the core refuses an entry of this size */
 	OUTCOME_POISON,				/* the worker died while it took this request */
+	OUTCOME_UNKNOWN_KIND,		/* the leader does not know such questions */
 	OUTCOME_STATE,				/* not possible in this state; see status */
 	OUTCOME_NO_MEMORY			/* done, but the result does not fit in shared memory */
 } SlotOutcome;
@@ -71,12 +73,13 @@ typedef struct RequestSlot
 	pg_atomic_uint32 queued;	/* is its number in the queue? */
 	uint64		number;			/* unique for ever; low bits are the slot's index */
 	SlotKind	kind;
+	QuestionKind question;		/* of a SLOT_QUESTION */
 	int			procno;			/* whose latch to set */
 	uint32		len;			/* of the request, later of the result */
 	dsa_pointer payload;		/* request, where too long for data; freed by the backend */
 	dsa_pointer result;			/* result, likewise */
 	SlotOutcome outcome;
-	uint64		term;			/* worker: proposed in this term */
+	uint64		term;			/* worker: proposed, or asked, in this term */
 	char		data[SLOT_INLINE_BYTES];
 } RequestSlot;
 

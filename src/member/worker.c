@@ -265,6 +265,7 @@ start_raft(void)
 	entries_init();
 	peers_reload();
 	requests_adopt();
+	questions_start();
 	publish_revision(meta->revision);
 	next_tick = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), tick_ms);
 
@@ -349,6 +350,10 @@ take_batch(const char *bytes, uint32 len)
 		requests_take_forward(head.from, batch->forwards[i]);
 	for (i = 0; i < batch->n_refused; i++)
 		requests_refused(batch->refused[i]);
+	for (i = 0; i < batch->n_questions; i++)
+		questions_take(head.from, batch->questions[i]);
+	for (i = 0; i < batch->n_answers; i++)
+		questions_take_answer(batch->answers[i]);
 	if (batch->n_members > 0)
 		membership_take_members(batch);
 	if (batch->report != NULL)
@@ -388,6 +393,7 @@ take_tick(void)
 	(void) raft_tick(worker->raft);
 	if (!in_apply)
 		membership_tick();
+	questions_tick();
 }
 
 /*
@@ -467,6 +473,7 @@ run_turn(void)
 	requests_take();
 	if (worker->raft != NULL)
 	{
+		questions_run();
 		for (rounds = 0; rounds < READY_ROUNDS_PER_TURN; rounds++)
 		{
 			ready_run();
@@ -474,6 +481,7 @@ run_turn(void)
 			ready_run();
 			apply_run();
 			requests_complete_reads();
+			questions_run();
 			if (!raft_has_ready(worker->raft) && worker->applied >= worker->apply_to)
 				break;
 		}

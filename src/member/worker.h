@@ -15,6 +15,7 @@
 #ifndef PGQ_MEMBER_WORKER_H
 #define PGQ_MEMBER_WORKER_H
 
+#include "lib/ilist.h"
 #include "nodes/pg_list.h"
 #include "storage/latch.h"
 #include "utils/relcache.h"
@@ -156,6 +157,8 @@ extern Peer *peers_find(uint64 id);
 extern void peers_queue_message(Peer *peer, Quorum__PeerMessage *message);
 extern bool peers_queue_forward(Peer *peer, uint64 term, uint64 request, const char *command, uint32 len);
 extern void peers_queue_refusal(Peer *peer, uint64 request);
+extern bool peers_queue_question(Peer *peer, Quorum__Question *question);
+extern void peers_queue_answer(Peer *peer, Quorum__Answer *answer);
 extern bool peers_send_join(Peer *peer, Quorum__JoinRequest *join);
 extern void peers_queue_members(Peer *peer, Quorum__Member **members, int n);
 extern void peers_set(List *members);	/* replace the set, keeping links */
@@ -181,7 +184,52 @@ extern void requests_read_answer(const struct raft_read *read);
 extern void requests_complete_reads(void);
 extern bool requests_collecting(void);
 extern void requests_overtaken(void);
+extern void requests_ask_again(uint64 number);	/* a question, at the next tick */
+extern bool requests_retry_questions(uint64 term, bool overdue);
 extern void requests_joined(void);
+
+/*
+ * questions.c: what only the leader may answer.
+ *
+ * A question on the leader, while it is there.  A handler fills in *answer, palloc'd
+ * in the turn's context, and returns QUESTION_ANSWERED; or it sets apply_index
+ * and returns QUESTION_WAITS to be called again when that is applied in the same
+ * term; or it has the question asked again.
+ */
+typedef struct Question
+{
+	dlist_node	node;
+	uint64		from;			/* the member that asks; may be this one */
+	uint64		number;
+	uint64		term;			/* in which it was asked */
+	QuestionKind kind;
+	uint64		apply_index;	/* handled when this is applied */
+	void	   *state;			/* of the handler, in worker->context; freed with it */
+	uint32		len;
+	char		payload[FLEXIBLE_ARRAY_MEMBER];
+} Question;
+
+typedef enum QuestionVerdict
+{
+	QUESTION_ANSWERED,
+	QUESTION_WAITS,
+	QUESTION_AGAIN
+} QuestionVerdict;
+
+typedef QuestionVerdict (*QuestionHandler) (Question *question, char **answer, uint32 *len);
+
+/* what the worker itself asks, told apart by number; it asks again on its own */
+#define QUESTION_OF_WORKER		((UINT64CONST(1) << SLOT_INDEX_BITS) - 1)
+typedef void (*QuestionCallback) (bool answered, const char *answer, uint32 len);
+
+extern void questions_start(void);
+extern void questions_ask_slot(RequestSlot *slot, const char *payload, const struct raft_status *status);
+extern void questions_ask_self(QuestionKind kind, const char *payload, uint32 len, QuestionCallback callback);
+extern void questions_take(uint64 from, const Quorum__Question *question);
+extern void questions_take_answer(const Quorum__Answer *answer);
+extern bool questions_own_read(const struct raft_read *read);
+extern void questions_run(void);	/* in a turn, outside of apply */
+extern void questions_tick(void);
 
 /* ready.c */
 extern void ready_run(void);	/* take and carry out all output of the core */
