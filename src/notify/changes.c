@@ -48,7 +48,8 @@ add_changes(Relation tree, const WatchRange *range, int64 since, int64 max_rows,
 	int64		told = since;
 	StoreError	error;
 
-	error = store_events(tree, range->key, range->key_len, range->end, range->end_len,
+	error = store_events(tree, sql_caller(tree),
+						 range->key, range->key_len, range->end, range->end_len,
 						 since, 0, true, max_rows, add_event, sink, &told);
 	if (error != STORE_OK)
 	{

@@ -172,7 +172,7 @@ feed_read(Relation tree, const WatchRange *range, bool want_prev,
 retry:
 	if (state.whole)
 		range = &all;
-	error = store_events(tree, range->key, range->key_len, range->end, range->end_len,
+	error = store_events(tree, NULL, range->key, range->key_len, range->end, range->end_len,
 						 position->revision, until, want_prev, 0,
 						 feed_event, &state, &next_after);
 	if (error != STORE_OK)

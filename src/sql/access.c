@@ -18,6 +18,8 @@
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/rel.h"
 
 #include "member/member.h"
 #include "settings.h"
@@ -87,6 +89,30 @@ void
 sql_end_read(Relation store)
 {
 	relation_close(store, AccessShareLock);
+}
+
+/* Does the current role act as the store's root?  owner is the extension's. */
+static bool
+acts_as_root(Oid owner)
+{
+	return superuser() || has_privs_of_role(GetUserId(), owner);
+}
+
+const StoreCaller *
+sql_caller(Relation store)
+{
+	static StoreCaller caller;
+	static char role[NAMEDATALEN];
+
+	memset(&caller, 0, sizeof(caller));
+	if (acts_as_root(store->rd_rel->relowner))
+		caller.user = STORE_ROOT;
+	else
+	{
+		strlcpy(role, GetUserNameFromId(GetUserId(), false), sizeof(role));
+		caller.role = role;
+	}
+	return &caller;
 }
 
 Quorum__Result *

@@ -320,7 +320,8 @@ quorum_hash_kv(PG_FUNCTION_ARGS)
 	bool		isnull[3] = {false, false, false};
 
 	store = sql_begin_read(true);
-	error = store_hash_kv(store, revision, &hash, &hash_revision, &compacted_revision);
+	error = store_hash_kv(store, sql_caller(store), revision,
+						  &hash, &hash_revision, &compacted_revision);
 	meta = store_read_meta(store);
 	sql_end_read(store);
 	if (error != STORE_OK)

@@ -43,7 +43,8 @@ get_one(FunctionCallInfo fcinfo)
 	Relation	store;
 
 	store = sql_begin_read(sql_arg_bool(fcinfo, 2));
-	error = store_get(store, (const char *) key.data, (uint32) key.len, revision, &kv, &info);
+	error = store_get(store, sql_caller(store), (const char *) key.data, (uint32) key.len,
+					  revision, &kv, &info);
 	sql_end_read(store);
 	sql_check(error, &info);
 	return kv;
@@ -99,7 +100,7 @@ range_form(FunctionCallInfo fcinfo, SqlForm form)
 	sql_sink_begin(&sink, fcinfo, form);
 	sink.keys_only = request.keys_only;
 	store = sql_begin_read(request.serializable);
-	error = store_range(store, &request, false, sql_sink_kv, &sink, &info);
+	error = store_range(store, sql_caller(store), &request, false, sql_sink_kv, &sink, &info);
 	sql_end_read(store);
 	sql_check(error, &info);
 	sql_sink_end(&sink);
@@ -129,7 +130,7 @@ quorum_count(PG_FUNCTION_ARGS)
 		sql_raise(error, 0, 0);
 
 	store = sql_begin_read(request.serializable);
-	error = store_range(store, &request, true, NULL, NULL, &info);
+	error = store_range(store, sql_caller(store), &request, true, NULL, NULL, &info);
 	sql_end_read(store);
 	sql_check(error, &info);
 	PG_RETURN_INT64(info.count);
@@ -163,7 +164,8 @@ history_form(FunctionCallInfo fcinfo, SqlForm form)
 	if (since > meta->revision || until > meta->revision)
 		error = STORE_FUTURE_REVISION;
 	else
-		error = store_events(store, (const char *) range.key.data, (uint32) range.key.len,
+		error = store_events(store, sql_caller(store),
+							 (const char *) range.key.data, (uint32) range.key.len,
 							 (const char *) range.range_end.data,
 							 (uint32) range.range_end.len,
 							 since, until, true, 0, sql_sink_event, &sink, &next_after);
@@ -233,7 +235,7 @@ quorum_scan_keys(PG_FUNCTION_ARGS)
 
 	sql_sink_begin(&sink, fcinfo, SQL_BYTES);
 	store = sql_begin_read(true);
-	error = store_range(store, &request, false, sql_sink_kv, &sink, &info);
+	error = store_range(store, sql_caller(store), &request, false, sql_sink_kv, &sink, &info);
 	sql_end_read(store);
 	sql_check(error, &info);
 	sql_sink_end(&sink);

@@ -155,6 +155,13 @@ extern void sql_require_writable(const char *function);
 extern Relation sql_begin_read(bool serializable);
 extern void sql_end_read(Relation store);
 
+/*
+ * On whose behalf the current role reads the open store: superusers and members of
+ * the role that owns the extension are root, any other role is who the store
+ * takes it for.  Valid until the next call.
+ */
+extern const StoreCaller *sql_caller(Relation store);
+
 /* Check a command against the settings' limits, carry it out, and raise what
  * the state machine refuses.  The result is in the current memory context. */
 extern Quorum__Result *sql_execute(Quorum__Command *command);

@@ -66,7 +66,7 @@ run_read_only(Quorum__Command *command)
 		all_serializable(request->success, request->n_success) &&
 		all_serializable(request->failure, request->n_failure);
 	store = sql_begin_read(serializable);
-	error = store_read_txn(store, request, &result);
+	error = store_read_txn(store, sql_caller(store), request, &result);
 	sql_end_read(store);
 	if (error != STORE_OK || result->error != STORE_OK)
 		sql_raise(error != STORE_OK ? error : (StoreError) result->error,

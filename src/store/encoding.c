@@ -24,9 +24,11 @@
 #define ITEM_LEASE		0x02
 #define ITEM_FLAGS		(ITEM_TOMBSTONE | ITEM_LEASE)
 
-/* Field numbers of StoreMeta that meta_revisions() picks out */
+/* Field numbers of StoreMeta that meta_head() picks out */
 #define META_REVISION			4
 #define META_COMPACTED_REVISION	5
+#define META_AUTH_ENABLED		10
+#define META_AUTH_REVISION		11
 
 static void
 corrupted(const char *what)
@@ -351,17 +353,16 @@ version_to_kv(const KeyVersion *version, Mvccpb__KeyValue *kv)
  */
 
 /*
- * Pick the two revisions out of the encoded meta: every read needs them, and
+ * Pick a few numbers out of the encoded meta: every read needs them, and
  * nothing else of it.
  */
 void
-meta_revisions(const char *meta, uint32 len, int64 *revision, int64 *compacted_revision)
+meta_head(const char *meta, uint32 len, MetaHead *head)
 {
 	const char *p = meta;
 	const char *end = meta + len;
 
-	*revision = 0;
-	*compacted_revision = 0;
+	memset(head, 0, sizeof(*head));
 
 	while (p < end)
 	{
@@ -377,10 +378,21 @@ meta_revisions(const char *meta, uint32 len, int64 *revision, int64 *compacted_r
 				p = get_varint(p, end, &value);
 				if (p == NULL)
 					corrupted("state");
-				if (tag >> 3 == META_REVISION)
-					*revision = (int64) value;
-				else if (tag >> 3 == META_COMPACTED_REVISION)
-					*compacted_revision = (int64) value;
+				switch (tag >> 3)
+				{
+					case META_REVISION:
+						head->revision = (int64) value;
+						break;
+					case META_COMPACTED_REVISION:
+						head->compacted_revision = (int64) value;
+						break;
+					case META_AUTH_ENABLED:
+						head->auth_enabled = value != 0;
+						break;
+					case META_AUTH_REVISION:
+						head->auth_revision = value;
+						break;
+				}
 				break;
 			case 1:				/* 8 bytes */
 				p += 8;

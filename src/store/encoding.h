@@ -119,8 +119,16 @@ extern void decode_index(const TreeItem *item, KeyVersion *version);
 
 extern void version_to_kv(const KeyVersion *version, Mvccpb__KeyValue *kv);
 
-extern void meta_revisions(const char *meta, uint32 len,
-						   int64 *revision, int64 *compacted_revision);
+/* What every read needs of the meta */
+typedef struct MetaHead
+{
+	int64		revision;
+	int64		compacted_revision;
+	bool		auth_enabled;
+	uint64		auth_revision;
+} MetaHead;
+
+extern void meta_head(const char *meta, uint32 len, MetaHead *head);
 extern Quorum__StoreMeta *meta_decode(const char *meta, uint32 len);
 extern uint32 meta_encode(const Quorum__StoreMeta *meta, char *buffer);
 

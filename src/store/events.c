@@ -322,15 +322,24 @@ scan_key(EventScan *scan)
  * On STORE_COMPACTED *next_after says how far they have been told all the same.
  */
 StoreError
-store_events(Relation tree, const char *key, uint32 key_len,
+store_events(Relation tree, const StoreCaller *caller, const char *key, uint32 key_len,
 			 const char *range_end, uint32 range_end_len,
 			 int64 after, int64 until, bool want_prev, int64 max_events,
 			 StoreEventVisit visit, void *arg, int64 *next_after)
 {
-	EventScan  *scan = palloc0(sizeof(EventScan));
+	EventScan  *scan;
 	StoreError	error;
 	int64		current;
 
+	error = store_check_access(tree, caller, STORE_READ, key, key_len,
+							   range_end, range_end_len);
+	if (error != STORE_OK)
+	{
+		*next_after = after;
+		return error;
+	}
+
+	scan = palloc0(sizeof(EventScan));
 	read_revisions(tree, &current, &scan->compacted);
 	after = Max(after, 0);
 	if (until <= 0 || until > current)

@@ -117,9 +117,14 @@ hash_versions(Relation tree, int64 revision, int64 compacted)
  * If a compaction comes in between, the hash is taken again.
  */
 StoreError
-store_hash_kv(Relation tree, int64 revision, uint32 *hash,
+store_hash_kv(Relation tree, const StoreCaller *caller,
+			  int64 revision, uint32 *hash,
 			  int64 *hash_revision, int64 *compacted_revision)
 {
+	StoreError	error = store_check_admin(tree, caller);
+
+	if (error != STORE_OK)
+		return error;
 	for (;;)
 	{
 		int64		current;

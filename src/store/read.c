@@ -24,11 +24,9 @@
 #include "store/read.h"
 #include "../compat.h"
 
-/*
- * The current and the compacted revision, as published.
- */
+/* What the published meta says, as far as every reader wants to know it */
 void
-read_revisions(Relation tree, int64 *revision, int64 *compacted)
+read_head(Relation tree, MetaHead *head)
 {
 	char		buffer[TREE_MAX_META_BYTES];
 	uint32		len = tree_read_meta(tree, buffer, sizeof(buffer));
@@ -37,7 +35,20 @@ read_revisions(Relation tree, int64 *revision, int64 *compacted)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the key-value store is not initialized")));
-	meta_revisions(buffer, len, revision, compacted);
+	meta_head(buffer, len, head);
+}
+
+/*
+ * The current and the compacted revision, as published.
+ */
+void
+read_revisions(Relation tree, int64 *revision, int64 *compacted)
+{
+	MetaHead	head;
+
+	read_head(tree, &head);
+	*revision = head.revision;
+	*compacted = head.compacted_revision;
 }
 
 /* A view of the published state */
@@ -112,13 +123,18 @@ resolve_revision(const StoreView *view, int64 wanted, int64 *revision)
 }
 
 StoreError
-store_range(Relation tree, const Etcdserverpb__RangeRequest *request,
-			bool need_count, StoreKvVisit visit, void *arg, StoreRangeInfo *info)
+store_range(Relation tree, const StoreCaller *caller,
+			const Etcdserverpb__RangeRequest *request, bool need_count, StoreKvVisit visit, void *arg, StoreRangeInfo *info)
 {
 	StoreError	error = store_validate_range(request);
 	VisitWatch	watch;
 
 	memset(info, 0, sizeof(*info));
+	if (error == STORE_OK)
+		error = store_check_access(tree, caller, STORE_READ,
+								   (const char *) request->key.data, request->key.len,
+								   (const char *) request->range_end.data,
+								   request->range_end.len);
 	if (error != STORE_OK)
 		return error;
 
@@ -150,19 +166,24 @@ store_range(Relation tree, const Etcdserverpb__RangeRequest *request,
 }
 
 StoreError
-store_get(Relation tree, const char *key, uint32 key_len, int64 revision,
+store_get(Relation tree, const StoreCaller *caller,
+		  const char *key, uint32 key_len, int64 revision,
 		  Mvccpb__KeyValue **kv, StoreRangeInfo *info)
 {
+	StoreError	error;
+
 	memset(info, 0, sizeof(*info));
 	*kv = NULL;
 	if (key_len == 0)
 		return STORE_EMPTY_KEY;
+	error = store_check_access(tree, caller, STORE_READ, key, key_len, NULL, 0);
+	if (error != STORE_OK)
+		return error;
 
 	for (;;)
 	{
 		StoreView	view;
 		KeyVersion	version;
-		StoreError	error;
 		int64		at;
 		bool		exists;
 
@@ -239,6 +260,41 @@ lowest_revision(const Etcdserverpb__TxnRequest *txn, int64 latest)
 	return lowest;
 }
 
+/* May the caller read what a transaction of reads looks at, in either branch? */
+static StoreError
+check_txn_access(Relation tree, const StoreCaller *caller, const Etcdserverpb__TxnRequest *txn)
+{
+	StoreError	error = STORE_OK;
+	int			branch;
+	size_t		i;
+
+	for (i = 0; i < txn->n_compare && error == STORE_OK; i++)
+	{
+		const Etcdserverpb__Compare *compare = txn->compare[i];
+
+		error = store_check_access(tree, caller, STORE_READ,
+								   (const char *) compare->key.data, compare->key.len,
+								   (const char *) compare->range_end.data,
+								   compare->range_end.len);
+	}
+	for (branch = 0; branch < 2; branch++)
+	{
+		Etcdserverpb__RequestOp *const *ops = branch == 0 ? txn->success : txn->failure;
+		size_t		nops = branch == 0 ? txn->n_success : txn->n_failure;
+
+		for (i = 0; i < nops && error == STORE_OK; i++)
+		{
+			const Etcdserverpb__RangeRequest *range = ops[i]->request_range;
+
+			error = store_check_access(tree, caller, STORE_READ,
+									   (const char *) range->key.data, range->key.len,
+									   (const char *) range->range_end.data,
+									   range->range_end.len);
+		}
+	}
+	return error;
+}
+
 /*
  * store_read_txn
  *		Run a transaction of ranges alone on the published state.
@@ -247,13 +303,23 @@ lowest_revision(const Etcdserverpb__TxnRequest *txn, int64 latest)
  * has been validated.
  */
 StoreError
-store_read_txn(Relation tree, const Etcdserverpb__TxnRequest *txn, Quorum__Result **result)
+store_read_txn(Relation tree, const StoreCaller *caller,
+			   const Etcdserverpb__TxnRequest *txn, Quorum__Result **result)
 {
 	Quorum__Result *answer = palloc(sizeof(*answer));
 	StoreView	view;
 	StoreError	error;
 
 	Assert(store_txn_is_read_only(txn));
+	error = check_txn_access(tree, caller, txn);
+	if (error != STORE_OK)
+	{
+		quorum__result__init(answer);
+		answer->error = error;
+		*result = answer;
+		return error;
+	}
+
 	for (;;)
 	{
 		Etcdserverpb__TxnResponse *response = palloc(sizeof(*response));

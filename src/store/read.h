@@ -15,6 +15,7 @@
 
 #include "store/txn.h"
 
+extern void read_head(Relation tree, MetaHead *head);
 extern void read_revisions(Relation tree, int64 *revision, int64 *compacted);
 extern void read_view(StoreView *view, Relation tree);
 extern bool read_overtaken(Relation tree, int64 revision, int64 *compacted);

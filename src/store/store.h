@@ -91,6 +91,42 @@ typedef enum StoreError
 	STORE_NUMBER_OUT_OF_RANGE = 46
 } StoreError;
 
+/* Who has this role may do everything; while authentication is on there is a
+ * user of this name who has it */
+#define STORE_ROOT				"root"
+
+/*
+ * On whose behalf something is read.  The user of the store by name, or, if
+ * user is NULL, the one that a PostgreSQL role stands for (the user map's, else
+ * the user with the role's name).  auth_revision: what a token was made at; 0:
+ * not from a token.  A NULL caller is the member itself, which may read
+ * everything.  Looked at only while authentication is on.
+ */
+typedef struct StoreCaller
+{
+	const char *user;
+	const char *role;
+	uint64		auth_revision;
+} StoreCaller;
+
+typedef enum StoreAccess
+{
+	STORE_READ,
+	STORE_WRITE
+} StoreAccess;
+
+/*
+ * reader: may the caller do this to every key of the range (etcd's range_end
+ * conventions)?  STORE_OK, or why not.  The readers below ask by themselves; this is for
+ * those who read for several callers at once.  store_check_admin(): may it do
+ * what only users with the role root may?
+ */
+extern StoreError store_check_access(Relation tree, const StoreCaller *caller,
+									 StoreAccess access,
+									 const char *key, uint32 key_len,
+									 const char *range_end, uint32 range_end_len);
+extern StoreError store_check_admin(Relation tree, const StoreCaller *caller);
+
 /*
  * Checks that need no state (any process): empty and oversized keys, operation
  * counts (etcd's rule for nested transactions), total size, enums, overlapping
@@ -161,6 +197,9 @@ extern bool store_compact_slice(Store *store, Relation tree, int max_revisions);
 /* ----------------------------------------------------------------
  *	Readers (read.c): any process, relation open with AccessShareLock
  * ----------------------------------------------------------------
+ *
+ * Those that take a caller return STORE_PERMISSION_DENIED, STORE_USER_EMPTY or
+ * STORE_AUTH_OLD_REVISION for what it may not read.
  */
 
 /* applied index and term, revision, compacted revision ... as readers see them;
@@ -190,17 +229,20 @@ typedef struct StoreRangeInfo
  * noticed: a read of the latest revision starts again before the first visit or
  * fails with STORE_COMPACTED.
  */
-extern StoreError store_range(Relation tree, const Etcdserverpb__RangeRequest *request,
+extern StoreError store_range(Relation tree, const StoreCaller *caller,
+							  const Etcdserverpb__RangeRequest *request,
 							  bool need_count, StoreKvVisit visit, void *arg,
 							  StoreRangeInfo *info);
 
 /* point read of one key; *kv palloc'd in the current context, NULL if absent */
-extern StoreError store_get(Relation tree, const char *key, uint32 key_len,
+extern StoreError store_get(Relation tree, const StoreCaller *caller,
+							const char *key, uint32 key_len,
 							int64 revision, Mvccpb__KeyValue **kv, StoreRangeInfo *info);
 
 /* a transaction of reads alone (every operation a range, nested none); compares allowed */
 extern bool store_txn_is_read_only(const Etcdserverpb__TxnRequest *txn);
-extern StoreError store_read_txn(Relation tree, const Etcdserverpb__TxnRequest *txn,
+extern StoreError store_read_txn(Relation tree, const StoreCaller *caller,
+								 const Etcdserverpb__TxnRequest *txn,
 								 Quorum__Result **result);
 
 /*
@@ -213,14 +255,16 @@ extern StoreError store_read_txn(Relation tree, const Etcdserverpb__TxnRequest *
  * max_events (0: no limit) but never splitting a revision; *next_after is the revision told in full so far.
  */
 typedef bool (*StoreEventVisit) (const Mvccpb__Event *event, void *arg);
-extern StoreError store_events(Relation tree, const char *key, uint32 key_len,
+extern StoreError store_events(Relation tree, const StoreCaller *caller,
+							   const char *key, uint32 key_len,
 							   const char *range_end, uint32 range_end_len,
 							   int64 after, int64 until, bool want_prev, int64 max_events,
 							   StoreEventVisit visit, void *arg, int64 *next_after);
 
 /* etcd's HashKV: equal on all members at equal revision and compacted revision,
  * whatever physical compaction has done so far.  Interruptible. */
-extern StoreError store_hash_kv(Relation tree, int64 revision, uint32 *hash,
+extern StoreError store_hash_kv(Relation tree, const StoreCaller *caller,
+								int64 revision, uint32 *hash,
 								int64 *hash_revision, int64 *compacted_revision);
 
 /* members and configuration */

@@ -115,7 +115,7 @@ store_bench(PG_FUNCTION_ARGS)
 				Mvccpb__KeyValue *kv;
 
 				if (strcmp(kind, "get") == 0)
-					store_get(world->tree, keys[j], strlen(keys[j]), 0, &kv, &info);
+					store_get(world->tree, NULL, keys[j], strlen(keys[j]), 0, &kv, &info);
 				else
 				{
 					Etcdserverpb__RangeRequest request = ETCDSERVERPB__RANGE_REQUEST__INIT;
@@ -124,7 +124,7 @@ store_bench(PG_FUNCTION_ARGS)
 					request.key.len = strlen(keys[j]);
 					request.range_end = long_bytes('\0', 1);
 					request.limit = 100;
-					store_range(world->tree, &request, false, ignore_kv, &found, &info);
+					store_range(world->tree, NULL, &request, false, ignore_kv, &found, &info);
 				}
 			}
 		}

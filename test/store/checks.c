@@ -120,7 +120,7 @@ check_range(World *world)
 	StoreError	error;
 
 	range_collector_init(&collector);
-	error = store_range(world->tree, request, need_count, collect_kv, &collector, &info);
+	error = store_range(world->tree, NULL, request, need_count, collect_kv, &collector, &info);
 	if (error != expected_error)
 		fail(world, "range: error %d, the model says %d", error, expected_error);
 	if (error != STORE_EMPTY_KEY && error != STORE_INVALID_SORT &&
@@ -153,7 +153,7 @@ check_range_stop(World *world)
 		return;
 	range_collector_init(&collector);
 	collector.stop_after = 1 + gen_number(&world->gen, expected->n_kvs);
-	if (store_range(world->tree, request, false, collect_kv, &collector, &info) != STORE_OK)
+	if (store_range(world->tree, NULL, request, false, collect_kv, &collector, &info) != STORE_OK)
 		fail(world, "stopped range failed");
 	if ((int) collector.response->n_kvs != collector.stop_after)
 		fail(world, "stopped range went on");
@@ -176,7 +176,7 @@ check_get(World *world)
 	request.key = gen_key(&world->gen);
 	request.revision = gen_revision(&world->gen, model->revision, model->compacted);
 	expected_error = model_range(model, &request, false, &expected);
-	error = store_get(world->tree, (char *) request.key.data, request.key.len,
+	error = store_get(world->tree, NULL, (char *) request.key.data, request.key.len,
 					  request.revision, &kv, &info);
 	if (error != expected_error)
 		fail(world, "get: error %d, the model says %d", error, expected_error);
@@ -205,7 +205,7 @@ check_read_txn(World *world)
 	if (store_validate(&command, 0, 0) != STORE_OK)
 		return;
 	expected = model_read_txn(model, request);
-	if (store_read_txn(world->tree, request, &result) != (StoreError) expected->error)
+	if (store_read_txn(world->tree, NULL, request, &result) != (StoreError) expected->error)
 		fail(world, "transaction of reads: error %d, the model says %d",
 			 result->error, expected->error);
 	check_messages_equal(world, "transaction of reads", &result->base, &expected->base);
@@ -275,7 +275,7 @@ check_events(World *world)
 	}
 
 	event_collector_init(&collector);
-	error = store_events(world->tree, (char *) key.data, key.len, (char *) end.data, end.len,
+	error = store_events(world->tree, NULL, (char *) key.data, key.len, (char *) end.data, end.len,
 						 after, until, want_prev, max_events,
 						 collect_event, &collector, &next_after);
 	if (after < 0)
@@ -342,7 +342,7 @@ check_hash(World *world, int64 revision)
 	int64		hash_revision;
 	int64		compacted;
 
-	error = store_hash_kv(world->tree, revision, &hash, &hash_revision, &compacted);
+	error = store_hash_kv(world->tree, NULL, revision, &hash, &hash_revision, &compacted);
 	if (error != expected)
 		fail(world, "hash at " INT64_FORMAT ": error %d", revision, error);
 	if (error == STORE_OK &&

@@ -121,7 +121,7 @@ check_group(Relation tree, int64 revision, int *reads)
 	size_t		i;
 
 	range_collector_init(&collector);
-	error = store_range(tree, request, true, collect_kv, &collector, &info);
+	error = store_range(tree, NULL, request, true, collect_kv, &collector, &info);
 	if (error == STORE_COMPACTED)
 		return;
 	expect(error == STORE_OK);
@@ -151,7 +151,7 @@ check_events(Relation tree, int64 *after, int *told)
 	int			i = 0;
 
 	event_collector_init(&collector);
-	error = store_events(tree, "", 0, "", 1, *after, 0, true, 1000,
+	error = store_events(tree, NULL, "", 0, "", 1, *after, 0, true, 1000,
 						 collect_event, &collector, &next_after);
 	if (error == STORE_COMPACTED)
 	{
@@ -192,8 +192,8 @@ check_hash(Relation tree)
 	int64		compacted;
 	int64		compacted_again;
 
-	expect(store_hash_kv(tree, 0, &hash, &revision, &compacted) == STORE_OK);
-	if (store_hash_kv(tree, revision, &again, &revision, &compacted_again) != STORE_OK ||
+	expect(store_hash_kv(tree, NULL, 0, &hash, &revision, &compacted) == STORE_OK);
+	if (store_hash_kv(tree, NULL, revision, &again, &revision, &compacted_again) != STORE_OK ||
 		compacted_again != compacted)
 		return;
 	expect(again == hash);

@@ -38,7 +38,7 @@ get_key(World *world, const char *key, int64 revision)
 	Mvccpb__KeyValue *kv;
 	StoreRangeInfo info;
 
-	expect(store_get(world->tree, key, strlen(key), revision, &kv, &info) == STORE_OK);
+	expect(store_get(world->tree, NULL, key, strlen(key), revision, &kv, &info) == STORE_OK);
 	return kv;
 }
 

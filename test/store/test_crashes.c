@@ -46,12 +46,12 @@ test_compaction_errors(void)
 	expect_error(world, compact_command(3), STORE_COMPACTED);
 	expect_error(world, compact_command(2), STORE_COMPACTED);
 
-	expect(store_get(world->tree, "a", 1, 2, &kv, &info) == STORE_COMPACTED);
+	expect(store_get(world->tree, NULL, "a", 1, 2, &kv, &info) == STORE_COMPACTED);
 	expect(info.revision == 4 && info.compacted_revision == 3);
-	expect(store_get(world->tree, "a", 1, 3, &kv, &info) == STORE_OK && kv->version == 2);
-	expect(store_get(world->tree, "a", 1, -7, &kv, &info) == STORE_OK && kv->version == 3);
+	expect(store_get(world->tree, NULL, "a", 1, 3, &kv, &info) == STORE_OK && kv->version == 2);
+	expect(store_get(world->tree, NULL, "a", 1, -7, &kv, &info) == STORE_OK && kv->version == 3);
 	world_compact_all(world);
-	expect(store_get(world->tree, "a", 1, 3, &kv, &info) == STORE_OK && kv->version == 2);
+	expect(store_get(world->tree, NULL, "a", 1, 3, &kv, &info) == STORE_OK && kv->version == 2);
 	expect(store_meta(world->store)->revision == 4);
 	world_check_items(world);
 	world_destroy(world);
@@ -77,7 +77,7 @@ test_compaction_within_revision(void)
 	world_apply(world, txn_command(txn));	/* 4 */
 
 	event_collector_init(&collector);
-	expect(store_events(world->tree, "a", 1, NULL, 0, 1, 0, true, 0,
+	expect(store_events(world->tree, NULL, "a", 1, NULL, 0, 1, 0, true, 0,
 						collect_event, &collector, &next_after) == STORE_OK);
 	expect(collector.n == 5);
 	expect(collector.events[1]->prev_kv->mod_revision == 2);
@@ -89,11 +89,11 @@ test_compaction_within_revision(void)
 	world_check_state(world);
 	world_check_items(world);
 	event_collector_init(&collector);
-	expect(store_events(world->tree, "a", 1, NULL, 0, 3, 0, true, 0,
+	expect(store_events(world->tree, NULL, "a", 1, NULL, 0, 3, 0, true, 0,
 						collect_event, &collector, &next_after) == STORE_OK);
 	expect(collector.n == 1 && collector.events[0]->type == MVCCPB__EVENT__EVENT_TYPE__DELETE);
 	event_collector_init(&collector);
-	expect(store_events(world->tree, "a", 1, "b", 1, 3, 0, true, 0,
+	expect(store_events(world->tree, NULL, "a", 1, "b", 1, 3, 0, true, 0,
 						collect_event, &collector, &next_after) == STORE_OK);
 	expect(collector.n == 1 && next_after == 4);
 
@@ -211,18 +211,18 @@ test_compaction_hash_14685(void)
 	int64		compacted;
 
 	expect_error(world, compact_command(revision - 5), STORE_OK);
-	expect(store_hash_kv(world->tree, 0, &hash, &at, &compacted) == STORE_OK);
+	expect(store_hash_kv(world->tree, NULL, 0, &hash, &at, &compacted) == STORE_OK);
 	expect(at == revision && compacted == revision - 5);
 	while (store_compact_slice(world->store, world->tree, 3))
 	{
-		expect(store_hash_kv(world->tree, 0, &hash_now, &at, &compacted) == STORE_OK);
+		expect(store_hash_kv(world->tree, NULL, 0, &hash_now, &at, &compacted) == STORE_OK);
 		expect(hash_now == hash);
 		if (gen_chance(&world->gen, 10))
 			world_reopen(world);
 	}
-	expect(store_hash_kv(world->tree, 0, &hash_now, &at, &compacted) == STORE_OK);
+	expect(store_hash_kv(world->tree, NULL, 0, &hash_now, &at, &compacted) == STORE_OK);
 	expect(hash_now == hash);
-	expect(store_hash_kv(world->tree, revision - 6, &hash_now, &at, &compacted) == STORE_COMPACTED);
+	expect(store_hash_kv(world->tree, NULL, revision - 6, &hash_now, &at, &compacted) == STORE_COMPACTED);
 	world_destroy(world);
 }
 
@@ -286,8 +286,8 @@ test_crash_revisions_13766(void)
 		else
 			expect(at > 10);
 		expect(store_meta(world->store)->applied_index == index);
-		expect(store_hash_kv(world->tree, 0, &hash, &revision, &compacted) == STORE_OK);
-		expect(store_hash_kv(other->tree, 0, &other_hash, &other_revision, &compacted) == STORE_OK);
+		expect(store_hash_kv(world->tree, NULL, 0, &hash, &revision, &compacted) == STORE_OK);
+		expect(store_hash_kv(other->tree, NULL, 0, &other_hash, &other_revision, &compacted) == STORE_OK);
 		expect(hash == other_hash && revision == other_revision);
 		expect(store_meta(world->store)->live_keys == store_meta(other->store)->live_keys);
 	}
@@ -433,14 +433,14 @@ test_large_delete(void)
 
 	/* most of it is in the tree by now, but nobody sees it */
 	expect(world->store->overlay->nversions < LARGE_KEYS / 2);
-	expect(store_get(world->tree, "key000000", 9, 0, &kv, &info) == STORE_OK && kv != NULL);
+	expect(store_get(world->tree, NULL, "key000000", 9, 0, &kv, &info) == STORE_OK && kv != NULL);
 	store_commit(world->store);
 
-	expect(store_get(world->tree, "key000000", 9, 0, &kv, &info) == STORE_OK && kv == NULL);
-	expect(store_get(world->tree, "key000000", 9, revision, &kv, &info) == STORE_OK && kv != NULL);
+	expect(store_get(world->tree, NULL, "key000000", 9, 0, &kv, &info) == STORE_OK && kv == NULL);
+	expect(store_get(world->tree, NULL, "key000000", 9, revision, &kv, &info) == STORE_OK && kv != NULL);
 	expect(store_meta(world->store)->live_keys == 1);
 	event_collector_init(&collector);
-	expect(store_events(world->tree, "", 0, "", 1, revision, 0, false, 10,
+	expect(store_events(world->tree, NULL, "", 0, "", 1, revision, 0, false, 10,
 						collect_event, &collector, &next_after) == STORE_OK);
 	expect(collector.n == LARGE_KEYS + 1 && next_after == revision + 1);
 	world_destroy(world);
@@ -479,7 +479,7 @@ test_large_delete_crash(void)
 
 	fill_with_keys(world, &index);
 	revision = store_meta(world->store)->revision;
-	expect(store_hash_kv(world->tree, 0, &hash, &at, &compacted) == STORE_OK);
+	expect(store_hash_kv(world->tree, NULL, 0, &hash, &at, &compacted) == STORE_OK);
 	args.index = index + 1;
 	for (round = 0; round < 4; round++)
 	{
@@ -489,9 +489,9 @@ test_large_delete_crash(void)
 		expect(attempt(delete_everything, &args) == (round == 3));
 		world_reopen(world);
 		expect(store_meta(world->store)->revision == revision + (round == 3));
-		expect(store_hash_kv(world->tree, revision, &hash_now, &at, &compacted) == STORE_OK);
+		expect(store_hash_kv(world->tree, NULL, revision, &hash_now, &at, &compacted) == STORE_OK);
 		expect(hash_now == hash);
-		expect(store_get(world->tree, "key000007", 9, 0, &kv, &info) == STORE_OK);
+		expect(store_get(world->tree, NULL, "key000007", 9, 0, &kv, &info) == STORE_OK);
 		expect((kv == NULL) == (round == 3));
 	}
 	expect(store_meta(world->store)->live_keys == 0);

@@ -38,15 +38,15 @@ test_fresh_store(void)
 	expect(meta->revision == 1 && meta->compacted_revision == -1 && meta->applied_index == 0);
 	expect(meta->live_keys == 0 && meta->configuration->n_voters == 1);
 	expect(store_is_formatted(world->tree));
-	expect(store_get(world->tree, "a", 1, 0, &kv, &info) == STORE_OK && kv == NULL);
+	expect(store_get(world->tree, NULL, "a", 1, 0, &kv, &info) == STORE_OK && kv == NULL);
 	expect(info.revision == 1 && info.compacted_revision == -1 && info.count == 0);
-	expect(store_get(world->tree, "a", 1, 1, &kv, &info) == STORE_OK && kv == NULL);
-	expect(store_get(world->tree, "a", 1, 2, &kv, &info) == STORE_FUTURE_REVISION);
+	expect(store_get(world->tree, NULL, "a", 1, 1, &kv, &info) == STORE_OK && kv == NULL);
+	expect(store_get(world->tree, NULL, "a", 1, 2, &kv, &info) == STORE_FUTURE_REVISION);
 	expect(info.revision == 1);
-	expect(store_get(world->tree, "", 0, 0, &kv, &info) == STORE_EMPTY_KEY);
-	expect(store_hash_kv(world->tree, 0, &hash, &revision, &compacted) == STORE_OK);
+	expect(store_get(world->tree, NULL, "", 0, 0, &kv, &info) == STORE_EMPTY_KEY);
+	expect(store_hash_kv(world->tree, NULL, 0, &hash, &revision, &compacted) == STORE_OK);
 	expect(revision == 1 && compacted == -1);
-	expect(store_hash_kv(world->tree, 2, &hash, &revision, &compacted) == STORE_FUTURE_REVISION);
+	expect(store_hash_kv(world->tree, NULL, 2, &hash, &revision, &compacted) == STORE_FUTURE_REVISION);
 	expect(list_length(store_read_members(world->tree)) == 1);
 	world_destroy(world);
 }
@@ -60,7 +60,7 @@ keys_of(World *world, const Etcdserverpb__RangeRequest *request, StoreRangeInfo 
 	size_t		i;
 
 	range_collector_init(&collector);
-	expect(store_range(world->tree, request, true, collect_kv, &collector, info) == STORE_OK);
+	expect(store_range(world->tree, NULL, request, true, collect_kv, &collector, info) == STORE_OK);
 	initStringInfo(&keys);
 	for (i = 0; i < collector.response->n_kvs; i++)
 	{
@@ -169,7 +169,7 @@ test_sorted_limits(void)
 		r->sort_order = ETCDSERVERPB__RANGE_REQUEST__SORT_ORDER__DESCEND;
 		r->sort_target = ETCDSERVERPB__RANGE_REQUEST__SORT_TARGET__MOD;
 		range_collector_init(&collector);
-		expect(store_range(world->tree, r, true, collect_kv, &collector, &info) == STORE_OK);
+		expect(store_range(world->tree, NULL, r, true, collect_kv, &collector, &info) == STORE_OK);
 		expect(info.count == 3000 && info.more == (limits[i] < 3000));
 		expect((int) collector.response->n_kvs == Min(limits[i], 3000));
 		for (j = 0; j < (int) collector.response->n_kvs; j++)
@@ -177,7 +177,7 @@ test_sorted_limits(void)
 
 		r->sort_target = ETCDSERVERPB__RANGE_REQUEST__SORT_TARGET__KEY;
 		range_collector_init(&collector);
-		expect(store_range(world->tree, r, true, collect_kv, &collector, &info) == STORE_OK);
+		expect(store_range(world->tree, NULL, r, true, collect_kv, &collector, &info) == STORE_OK);
 		expect((int) collector.response->n_kvs == Min(limits[i], 3000));
 		for (j = 0; j < (int) collector.response->n_kvs; j++)
 		{
@@ -251,7 +251,7 @@ test_long_values(void)
 		StoreRangeInfo info;
 		int			j;
 
-		expect(store_get(world->tree, key, strlen(key), 0, &kv, &info) == STORE_OK);
+		expect(store_get(world->tree, NULL, key, strlen(key), 0, &kv, &info) == STORE_OK);
 		expect(kv->value.len == (size_t) sizes[i]);
 		for (j = 0; j < sizes[i]; j++)
 			expect(kv->value.data[j] == 'a' + i);
@@ -316,13 +316,13 @@ test_hot_key(void)
 	r->revision = 3;
 	expect(strcmp(keys_of(world, r, &info), "az") == 0 && info.count == 2);
 	expect(tree_steps < 50);
-	expect(store_get(world->tree, "hot", 3, 5000, &kv, &info) == STORE_OK);
+	expect(store_get(world->tree, NULL, "hot", 3, 5000, &kv, &info) == STORE_OK);
 	expect(kv->mod_revision == 5000 && kv->version == 5000 - 3);
 
 	/* the last events of one key among many of another */
 	tree_steps = 0;
 	event_collector_init(&collector);
-	expect(store_events(world->tree, "z", 1, NULL, 0, 1, 0, true, 0,
+	expect(store_events(world->tree, NULL, "z", 1, NULL, 0, 1, 0, true, 0,
 						collect_event, &collector, &next_after) == STORE_OK);
 	expect(collector.n == 1 && next_after == 20003 && tree_steps < 50);
 	world_destroy(world);
@@ -336,7 +336,7 @@ get_events(World *world, const char *key, const char *range_end, int64 after, in
 	uint32		end_len = range_end == NULL ? 0 : Max(strlen(range_end), 1);
 
 	event_collector_init(collector);
-	return store_events(world->tree, key, strlen(key), range_end, end_len, after, until,
+	return store_events(world->tree, NULL, key, strlen(key), range_end, end_len, after, until,
 						true, max_events, collect_event, collector, next_after);
 }
 
@@ -386,7 +386,7 @@ test_event_limits(void)
 	/* a visitor that stops */
 	event_collector_init(&collector);
 	collector.stop_after = 4;
-	expect(store_events(world->tree, "", 0, "", 1, 0, 0, false, 0,
+	expect(store_events(world->tree, NULL, "", 0, "", 1, 0, 0, false, 0,
 						collect_event, &collector, &next_after) == STORE_OK);
 	expect(collector.n == 4 && next_after == 2);
 
@@ -497,7 +497,7 @@ test_compacted_delete_18089(void)
 		expect(collector.n == 2);
 		expect(collector.events[0]->kv->mod_revision == 7 && collector.events[0]->prev_kv == NULL);
 		expect(collector.events[1]->prev_kv->mod_revision == 6);
-		expect(store_get(world->tree, "a", 1, 6, &kv, &info) == STORE_OK && kv == NULL);
+		expect(store_get(world->tree, NULL, "a", 1, 6, &kv, &info) == STORE_OK && kv == NULL);
 		world_compact_all(world);
 	}
 	world_check_items(world);
@@ -563,13 +563,13 @@ test_overtaken_range(void)
 	StoreRangeInfo info;
 
 	/* some keys have been shown, so it cannot begin again */
-	expect(store_range(world->tree, range_op("a", "", 0)->request_range, true,
+	expect(store_range(world->tree, NULL, range_op("a", "", 0)->request_range, true,
 					   overtaken_kv, &overtaker, &info) == STORE_COMPACTED);
 	expect(info.compacted_revision == store_meta(world->store)->compacted_revision);
 
 	/* nothing happens in between: all is well */
 	overtaker.visited = 1000;
-	expect(store_range(world->tree, range_op("a", "", 0)->request_range, true,
+	expect(store_range(world->tree, NULL, range_op("a", "", 0)->request_range, true,
 					   overtaken_kv, &overtaker, &info) == STORE_OK);
 	expect(info.count == world->model->nkeys - 400);
 	world_destroy(world);
@@ -583,7 +583,7 @@ test_overtaken_events(void)
 	int64		next_after;
 
 	/* what was told is right, and what could not be is not told */
-	expect(store_events(world->tree, "", 0, "", 1, 0, 0, true, 0,
+	expect(store_events(world->tree, NULL, "", 0, "", 1, 0, 0, true, 0,
 						overtaken_event, &overtaker, &next_after) == STORE_COMPACTED);
 	expect(overtaker.visited >= 3 && overtaker.visited < 500);
 	expect(next_after >= 2 && next_after <= 1 + overtaker.visited);

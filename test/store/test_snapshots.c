@@ -216,10 +216,10 @@ test_snapshot_while_writing(void)
 		int64		compacted;
 
 		make_receiver(&receiver);
-		expect(store_hash_kv(world->tree, 0, &hash, &revision, &compacted) == STORE_OK);
+		expect(store_hash_kv(world->tree, NULL, 0, &hash, &revision, &compacted) == STORE_OK);
 		run_stream(&stream);
 		expect(stream.meta->applied_index < world->nentries);
-		expect(store_hash_kv(receiver.tree, 0, &hash_received, &revision, &compacted) == STORE_OK);
+		expect(store_hash_kv(receiver.tree, NULL, 0, &hash_received, &revision, &compacted) == STORE_OK);
 		expect(hash == hash_received && revision == stream.meta->revision);
 		check_received(world, &receiver);
 		drop_receiver(&receiver);
@@ -240,7 +240,7 @@ test_snapshot_interrupted(void)
 	int			round;
 
 	make_receiver(&receiver);
-	expect(store_hash_kv(receiver.tree, 0, &hash, &revision, &compacted) == STORE_OK);
+	expect(store_hash_kv(receiver.tree, NULL, 0, &hash, &revision, &compacted) == STORE_OK);
 	for (round = 0; round < 12; round++)
 	{
 		uint32		hash_now;
@@ -248,7 +248,7 @@ test_snapshot_interrupted(void)
 		fuse = round * 9;
 		expect(!attempt(run_stream, &stream));
 		world_reopen(world);
-		expect(store_hash_kv(receiver.tree, 0, &hash_now, &revision, &compacted) == STORE_OK);
+		expect(store_hash_kv(receiver.tree, NULL, 0, &hash_now, &revision, &compacted) == STORE_OK);
 		expect(hash_now == hash);
 		storage_check(receiver.tree, STORAGE_TREE, raise_finding, world);
 		if (round % 3 == 0)
