@@ -481,6 +481,75 @@ COMMENT ON FUNCTION quorum.compact(bigint, boolean)
 IS 'give up the history before a revision';
 
 /* ----------------------------------------------------------------
+ *	Counters
+ * ----------------------------------------------------------------
+ */
+
+CREATE FUNCTION quorum.increment(
+	key text,
+	by bigint DEFAULT 1
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_increment'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.increment(text, bigint)
+IS 'add to a key whose value is a whole number; the new number';
+
+CREATE FUNCTION quorum.increment(
+	key bytea,
+	by bigint DEFAULT 1
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_increment'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.increment(bytea, bigint)
+IS 'add to a key whose value is a whole number; the new number';
+
+CREATE FUNCTION quorum.put_sequential(
+	prefix text,
+	value text,
+	lease bigint DEFAULT 0
+)
+RETURNS text
+AS 'MODULE_PATHNAME', 'quorum_put_sequential_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.put_sequential(text, text, bigint)
+IS 'write a new key, a prefix and a number that only grows; the key';
+
+CREATE FUNCTION quorum.put_sequential(
+	prefix text,
+	value jsonb,
+	lease bigint DEFAULT 0
+)
+RETURNS text
+AS 'MODULE_PATHNAME', 'quorum_put_sequential_text_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.put_sequential(text, jsonb, bigint)
+IS 'write a new key, a prefix and a number that only grows; the key';
+
+CREATE FUNCTION quorum.put_sequential(
+	prefix bytea,
+	value bytea,
+	lease bigint DEFAULT 0
+)
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'quorum_put_sequential_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.put_sequential(bytea, bytea, bigint)
+IS 'write a new key, a prefix and a number that only grows; the key';
+
+CREATE FUNCTION quorum.put_sequential(
+	prefix bytea,
+	value jsonb,
+	lease bigint DEFAULT 0
+)
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'quorum_put_sequential_bytea_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.put_sequential(bytea, jsonb, bigint)
+IS 'write a new key, a prefix and a number that only grows; the key';
+
+/* ----------------------------------------------------------------
  *	Reads
  * ----------------------------------------------------------------
  *
@@ -1546,6 +1615,8 @@ DECLARE
 		['put_if_absent', 'quorum_writer, quorum_admin'],
 		['cas', 'quorum_writer, quorum_admin'],
 		['delete', 'quorum_writer, quorum_admin'],
+		['increment', 'quorum_writer, quorum_admin'],
+		['put_sequential', 'quorum_writer, quorum_admin'],
 		['delete_returning', 'quorum_writer, quorum_admin'],
 		['if_value', 'quorum_writer, quorum_admin'],
 		['if_version', 'quorum_writer, quorum_admin'],

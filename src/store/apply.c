@@ -28,6 +28,7 @@
 
 #include "utils/memutils.h"
 
+#include "store/counter.h"
 #include "store/pbmem.h"
 #include "store/store_int.h"
 
@@ -191,7 +192,7 @@ lease_exists(Store *store, int64 lease)
 static void
 add_version(Store *store, KeyVersion *version)
 {
-	version->revision = store->meta->revision + 1;
+	version->revision = store_next_revision(store);
 	version->sub = store->sub++;
 	overlay_add(store->overlay, version);
 	store->nchanges++;
@@ -233,7 +234,7 @@ do_put(Store *store, const Etcdserverpb__PutRequest *request, bool exists,
 	version.key = (const char *) request->key.data;
 	version.key_len = request->key.len;
 	version.tombstone = false;
-	version.create_revision = exists ? previous->create_revision : store->meta->revision + 1;
+	version.create_revision = exists ? previous->create_revision : store_next_revision(store);
 	version.version = exists ? previous->version + 1 : 1;
 	version.lease = request->ignore_lease ? previous->lease : request->lease;
 	if (request->ignore_value)
@@ -579,6 +580,10 @@ apply_command(Store *store, uint64 index, const Quorum__Command *command,
 			return apply_compaction(store, command->compaction, result);
 		case QUORUM__COMMAND__OP_MEMBER_CHANGE:
 			return apply_member_change(store, command->member_change);
+		case QUORUM__COMMAND__OP_INCREMENT:
+			return apply_increment(store, command->increment, result);
+		case QUORUM__COMMAND__OP_PUT_SEQUENTIAL:
+			return apply_put_sequential(store, command->put_sequential, result);
 		default:
 			return STORE_INVALID_REQUEST;
 	}
@@ -646,6 +651,7 @@ store_apply(Store *store, uint64 index, uint64 term, const Quorum__Command *comm
 
 	advance(store, index, term);
 	store->sub = 0;
+	store->skipped = 0;
 	store->result_context = CurrentMemoryContext;
 	if (want_result)
 	{
@@ -660,7 +666,7 @@ store_apply(Store *store, uint64 index, uint64 term, const Quorum__Command *comm
 	MemoryContextReset(store->scratch);
 
 	if (store->sub > 0)
-		store->meta->revision++;
+		store->meta->revision = store_next_revision(store);
 	Assert(store->view.latest == store->meta->revision);
 	Assert(error == STORE_OK || store->sub == 0);
 	store->view.current = store->meta->revision;

@@ -52,11 +52,19 @@ struct Store
 	int			nchanges;		/* made by the batch, written or not */
 	bool		advanced;		/* an entry has been applied */
 	int64		sub;			/* changes of the command at hand */
+	int64		skipped;		/* revisions that it leaves out before its own */
 	MemoryContext result_context;	/* for its result */
 	TxnWriter	txn_writer;
 
 	CompactRound *compact_round;	/* compact.c; NULL between two of them */
 };
+
+/* The revision that the command at hand makes if it changes anything */
+static inline int64
+store_next_revision(const Store *store)
+{
+	return store->meta->revision + 1 + store->skipped;
+}
 
 /*
  * apply.c: how many versions a batch keeps in memory before it writes them

@@ -27,6 +27,7 @@
 #include "common/hashfn.h"
 #include "utils/memutils.h"
 
+#include "store/counter.h"
 #include "store/encoding.h"
 #include "store/txn.h"
 
@@ -445,6 +446,12 @@ store_validate(const Quorum__Command *command, uint64 max_bytes, int max_ops)
 			error = validate_txn(command->txn, max_ops > 0 ? max_ops : PG_INT64_MAX, 1);
 			if (error == STORE_OK && writes_overlap(command->txn))
 				error = STORE_DUPLICATE_KEY;
+			break;
+		case QUORUM__COMMAND__OP_INCREMENT:
+			error = validate_increment(command->increment);
+			break;
+		case QUORUM__COMMAND__OP_PUT_SEQUENTIAL:
+			error = validate_put_sequential(command->put_sequential);
 			break;
 		case QUORUM__COMMAND__OP_COMPACTION:
 		case QUORUM__COMMAND__OP_MEMBER_CHANGE:

@@ -32,6 +32,8 @@ const DirectedTest directed_tests[] = {
 	TEST(entry_order),
 	TEST(deep_nesting),
 	TEST(configuration),
+	TEST(increments),
+	TEST(sequential_keys),
 	TEST(fresh_store),
 	TEST(range_options),
 	TEST(sorted_limits),

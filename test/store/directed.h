@@ -42,6 +42,10 @@ extern void test_entry_order(void);
 extern void test_deep_nesting(void);
 extern void test_configuration(void);
 
+/* test_counters.c */
+extern void test_increments(void);
+extern void test_sequential_keys(void);
+
 /* test_reads.c */
 extern void test_fresh_store(void);
 extern void test_range_options(void);

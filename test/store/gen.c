@@ -130,6 +130,16 @@ gen_value(Gen *gen)
 
 	if (kind < 30)
 		return bytes("", 0);
+	if (kind < 45)
+	{
+		/* numbers, and what looks like one */
+		static const char *const numbers[] = {"7", "-12", "+3", "0", "9223372036854775807",
+			"-9223372036854775808", "9223372036854775808", "-", "1 ", "-9223372036854775809",
+			"00000000000000000000000000000000000000000000000042"};
+		const char *number = numbers[gen_number(gen, lengthof(numbers))];
+
+		return bytes(number, strlen(number));
+	}
 	if (kind < 96)
 	{
 		value = bytes("vvvvvvvvvvvvvvvvvvvv", 1 + gen_number(gen, 3));
@@ -340,6 +350,56 @@ gen_member(Gen *gen)
 	return member;
 }
 
+static Quorum__IncrementRequest *
+gen_increment(Gen *gen)
+{
+	Quorum__IncrementRequest *request = palloc(sizeof(*request));
+
+	quorum__increment_request__init(request);
+	request->key = gen_key(gen);
+	request->by = (int64) gen_number(gen, 5) - 2;
+	if (gen_chance(gen, 5))
+		request->by = gen_chance(gen, 50) ? PG_INT64_MAX : PG_INT64_MIN;
+	if (gen_chance(gen, 2))
+		request->key.len = 0;
+	else if (gen_chance(gen, 2))
+	{
+		request->key = bytes("", STORE_MAX_KEY_BYTES + 1);
+		memset(request->key.data, 'k', request->key.len);
+	}
+	return request;
+}
+
+static Quorum__PutSequentialRequest *
+gen_put_sequential(Gen *gen)
+{
+	Quorum__PutSequentialRequest *request = palloc(sizeof(*request));
+
+	quorum__put_sequential_request__init(request);
+	request->prefix = gen_key(gen);
+	request->value = gen_value(gen);
+	if (gen_chance(gen, 2))
+		request->prefix.len = 0;
+	else if (gen_chance(gen, 2))
+		request->lease = 4711;
+	return request;
+}
+
+/* A put of a key as a sequential one to come would have it */
+static void
+gen_foreign_sequential(Gen *gen, Etcdserverpb__PutRequest *put, int64 revision)
+{
+	char		digits[32];
+	int			len = snprintf(digits, sizeof(digits), "%010lld",
+							   (long long) revision + 1 + gen_number(gen, 6));
+
+	if (put->key.len == 0 || put->key.len + len > STORE_MAX_KEY_BYTES)
+		return;
+	put->key.data = repalloc(put->key.data, put->key.len + len);
+	memcpy(put->key.data + put->key.len, digits, len);
+	put->key.len += len;
+}
+
 Quorum__Command *
 gen_command(Gen *gen, int64 revision, int64 compacted)
 {
@@ -349,10 +409,22 @@ gen_command(Gen *gen, int64 revision, int64 compacted)
 	quorum__command__init(command);
 	command->origin = 1;
 	command->request = gen_number(gen, 1000000);
-	if (kind < (gen->simple ? 70 : 35))
+	if (!gen->simple && gen_chance(gen, 8))
+	{
+		command->op_case = QUORUM__COMMAND__OP_INCREMENT;
+		command->increment = gen_increment(gen);
+	}
+	else if (!gen->simple && gen_chance(gen, 8))
+	{
+		command->op_case = QUORUM__COMMAND__OP_PUT_SEQUENTIAL;
+		command->put_sequential = gen_put_sequential(gen);
+	}
+	else if (kind < (gen->simple ? 70 : 35))
 	{
 		command->op_case = QUORUM__COMMAND__OP_PUT;
 		command->put = gen_put(gen);
+		if (!gen->simple && gen_chance(gen, 5))
+			gen_foreign_sequential(gen, command->put, revision);
 	}
 	else if (kind < (gen->simple ? 96 : 50))
 	{

@@ -25,7 +25,7 @@
 typedef struct ModelTxn
 {
 	Model	   *model;
-	int64		begin;			/* revision before it */
+	int64		begin;			/* revision before it, and what it leaves out */
 	int64		sub;			/* changes so far */
 } ModelTxn;
 
@@ -827,6 +827,103 @@ model_record_member(Model *model, const Quorum__Member *member)
 	quorum__member__pack(member, (uint8 *) slot->packed);
 }
 
+/* A whole number of 64 bits in decimal, worked out with 128 */
+static StoreError
+read_number(const ModelChange *change, int64 *number)
+{
+	__int128	value = 0;
+	bool		huge = false;
+	uint32		i;
+
+	for (i = 0; i < change->value_len; i++)
+	{
+		char		c = change->value[i];
+
+		if (i == 0 && (c == '-' || c == '+') && change->value_len > 1)
+			continue;
+		if (c < '0' || c > '9')
+			return STORE_NOT_A_NUMBER;
+		value = value * 10 + (c - '0');
+		if (value > (__int128) 1 << 100)
+		{
+			huge = true;
+			value = 0;
+		}
+	}
+	if (change->value_len == 0)
+		return STORE_NOT_A_NUMBER;
+	if (change->value[0] == '-')
+		value = -value;
+	*number = (int64) value;
+	return huge || *number != value ? STORE_NUMBER_OUT_OF_RANGE : STORE_OK;
+}
+
+static StoreError
+run_increment(ModelTxn *txn, const Quorum__IncrementRequest *request, Quorum__Result *result)
+{
+	Etcdserverpb__PutRequest put = ETCDSERVERPB__PUT_REQUEST__INIT;
+	ModelChange *found;
+	int64		before = 0;
+	__int128	after;
+	StoreError	error;
+
+	if (request->key.len == 0)
+		return STORE_EMPTY_KEY;
+	if (request->key.len > STORE_MAX_KEY_BYTES)
+		return STORE_KEY_TOO_LARGE;
+	found = live_version(txn->model, find_key(txn->model, request->key), txn->begin);
+	error = found != NULL ? read_number(found, &before) : STORE_OK;
+	if (error != STORE_OK)
+		return error;
+	after = (__int128) before + request->by;
+	if (after > PG_INT64_MAX || after < PG_INT64_MIN)
+		return STORE_NUMBER_OUT_OF_RANGE;
+
+	put.key = request->key;
+	put.lease = found != NULL ? found->lease : 0;
+	put.value.data = (uint8 *) psprintf("%lld", (long long) after);
+	put.value.len = strlen((char *) put.value.data);
+	(void) run_put(txn, &put);
+	result->response_case = QUORUM__RESULT__RESPONSE_NUMBER;
+	result->number = (int64) after;
+	return STORE_OK;
+}
+
+/* The first revision to come whose number no key of the prefix has is its number */
+static StoreError
+run_put_sequential(ModelTxn *txn, const Quorum__PutSequentialRequest *request,
+				   Quorum__Result *result)
+{
+	Etcdserverpb__PutRequest put = ETCDSERVERPB__PUT_REQUEST__INIT;
+	StoreError	error;
+
+	if (request->prefix.len == 0)
+		return STORE_EMPTY_KEY;
+	if (request->prefix.len > STORE_MAX_KEY_BYTES - 19)
+		return STORE_KEY_TOO_LARGE;
+	put.value = request->value;
+	put.lease = request->lease;
+	error = check_put(txn, &put);
+	if (error != STORE_OK)
+		return error;
+
+	put.key.data = palloc(request->prefix.len + 32);
+	memcpy(put.key.data, request->prefix.data, request->prefix.len);
+	txn->begin--;
+	do
+	{
+		txn->begin++;
+		put.key.len = request->prefix.len +
+			sprintf((char *) put.key.data + request->prefix.len, "%010lld",
+					(long long) txn->begin + 1);
+	} while (live_version(txn->model, find_key(txn->model, put.key),
+						  txn->model->revision) != NULL);
+	(void) run_put(txn, &put);
+	result->response_case = QUORUM__RESULT__RESPONSE_KEY;
+	result->key = put.key;
+	return STORE_OK;
+}
+
 /* Apply a command; the result is in the current memory context */
 Quorum__Result *
 model_apply(Model *model, const Quorum__Command *command)
@@ -887,13 +984,19 @@ model_apply(Model *model, const Quorum__Command *command)
 			for (i = 0; error == STORE_OK && i < command->member_change->n_record; i++)
 				model_record_member(model, command->member_change->record[i]);
 			break;
+		case QUORUM__COMMAND__OP_INCREMENT:
+			error = run_increment(&txn, command->increment, result);
+			break;
+		case QUORUM__COMMAND__OP_PUT_SEQUENTIAL:
+			error = run_put_sequential(&txn, command->put_sequential, result);
+			break;
 		default:
 			error = command->origin != 0 ? STORE_INVALID_REQUEST : STORE_OK;
 			break;
 	}
 
 	if (txn.sub > 0)
-		model->revision++;
+		model->revision = txn.begin + 1;
 	result->error = error;
 	result->revision = model->revision;
 	result->compacted_revision = model->compacted;
