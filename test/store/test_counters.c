@@ -53,7 +53,7 @@ get_key(World *world, const char *key)
 	Mvccpb__KeyValue *kv;
 	StoreRangeInfo info;
 
-	expect(store_get(world->tree, key, strlen(key), 0, &kv, &info) == STORE_OK);
+	expect(store_get(world->tree, NULL, key, strlen(key), 0, &kv, &info) == STORE_OK);
 	return kv;
 }
 
