@@ -437,6 +437,7 @@ catchup_install(const struct raft_snap *snap)
 	worker->applied_term = snap->term;
 	requests_overtaken();
 	publish_revision(store_meta(worker->store)->revision);
+	keywait_start();
 	worker->peers_changed = true;
 	ereport(LOG, (errmsg("state at index " UINT64_FORMAT " installed", snap->index)));
 }

@@ -8,6 +8,12 @@
  * back first, so the worker never answers into a slot that serves another
  * request.
  *
+ * There is one exception.  A command may come with an undo, for effects that nobody
+ * could ever find again, such as a place in a lock's queue.  If its client leaves
+ * while it is proposed, the slot stays with the worker, which puts the undo in its place
+ * as soon as the fate of the first is known: not before, or the undo might be
+ * carried out first.  The session's next request waits until that is over.
+ *
  * Copyright (c) 2026, pg_quorum developers
  *
  * IDENTIFICATION
@@ -37,6 +43,17 @@
 #include "../compat.h"
 
 static bool exit_callback_registered = false;
+
+/* The slot was left to the worker: it belongs to an undo, or a detached command. */
+static bool slot_is_detached = false;
+
+/* A packed command */
+typedef struct Packed
+{
+	uint64		number;
+	char	   *bytes;
+	uint32		len;
+} Packed;
 
 void
 member_require_preload(void)
@@ -110,7 +127,62 @@ slot_release(RequestSlot *slot)
 		dsa_free(member_dsa(), slot->result);
 		slot->result = InvalidDsaPointer;
 	}
+	if (DsaPointerIsValid(slot->undo_payload))
+	{
+		dsa_free(member_dsa(), slot->undo_payload);
+		slot->undo_payload = InvalidDsaPointer;
+	}
+	pg_atomic_write_u32(&slot->undo, 0);
+	slot->detached = false;
+	slot_is_detached = false;
 	return state;
+}
+
+/*
+ * Give the slot up, and have the request undone if it may have been carried out, or may be
+ * yet.  Returns the state it had: SLOT_QUEUED if it certainly was not and
+ * will not be.
+ */
+static SlotState
+slot_detach(RequestSlot *slot)
+{
+	slot_is_detached = true;
+	pg_atomic_write_u32(&slot->undo, 1);
+	for (;;)
+	{
+		SlotState	state;
+
+		pg_memory_barrier();
+		state = pg_atomic_read_u32(&slot->state);
+		switch (state)
+		{
+			case SLOT_FREE:
+				pg_atomic_write_u32(&slot->undo, 0);
+				slot_is_detached = false;
+				return state;
+			case SLOT_TAKING:
+			case SLOT_FILLING:
+				pg_usleep(50);
+				break;
+			case SLOT_PROPOSED:
+				return state;
+			case SLOT_QUEUED:
+				/* without the mark it is the undo that waits there */
+				if (pg_atomic_exchange_u32(&slot->undo, 0) == 0)
+					return SLOT_PROPOSED;
+				if (slot_move(slot, SLOT_QUEUED, SLOT_FREE))
+				{
+					(void) slot_release(slot);
+					return state;
+				}
+				pg_atomic_write_u32(&slot->undo, 1);
+				break;
+			case SLOT_DONE:
+				if (pg_atomic_exchange_u32(&slot->undo, 0) == 1)
+					slot_begin_undo(slot);
+				return state;
+		}
+	}
 }
 
 static void
@@ -142,7 +214,7 @@ check_role(void)
  * Raise the error for a request that was given up at the timeout.
  */
 static void
-report_timeout(SlotState state, SlotKind kind, int timeout_ms)
+report_timeout(SlotState state, SlotKind kind, int timeout_ms, bool undone)
 {
 	MemberStatus status;
 
@@ -157,9 +229,12 @@ report_timeout(SlotState state, SlotKind kind, int timeout_ms)
 		ereport(ERROR,
 				(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
 				 errmsg("outcome of the request is unknown"),
+				 undone ?
+				 errdetail("It was proposed, but not known to be committed within %d ms.  It will be taken back.",
+						   timeout_ms) :
 				 errdetail("It was proposed, but not known to be committed within %d ms.  It may still be carried out.",
 						   timeout_ms),
-				 errhint("Read the keys concerned to learn what happened.")));
+				 undone ? 0 : errhint("Read the keys concerned to learn what happened.")));
 	if (status.role == MEMBER_STOPPED)
 		ereport(ERROR,
 				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
@@ -259,12 +334,46 @@ wait_for_answer(RequestSlot *slot, int timeout_ms)
 }
 
 /*
+ * Wait until the worker is done with a slot that was left to it.
+ */
+static void
+await_detached(RequestSlot *slot, SlotKind kind, int timeout_ms)
+{
+	if (!slot_is_detached)
+		return;
+	wait_for_answer(slot, timeout_ms);
+	if (pg_atomic_read_u32(&slot->state) != SLOT_DONE)
+		report_timeout(SLOT_QUEUED, kind, timeout_ms, false);	/* of the new request */
+}
+
+/*
+ * Copy a request or an undo to where the worker finds it.
+ */
+static void
+slot_store(const char *bytes, uint32 len, char *place, uint32 size, dsa_pointer *payload)
+{
+	if (len > size)
+	{
+		*payload = dsa_allocate_extended(member_dsa(), len, DSA_ALLOC_NO_OOM);
+		if (!DsaPointerIsValid(*payload))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("shared memory for requests is used up"),
+					 errhint("Set pg_quorum.queue_size higher.")));
+		memcpy(dsa_get_address(member_dsa(), *payload), bytes, len);
+	}
+	else if (len > 0)
+		memcpy(place, bytes, len);
+}
+
+/*
  * Have the worker carry out a request; the packed result, palloc'd, comes back
- * in *result (NULL where the kind has none).
+ * in *result (NULL where the kind has none).  undo is what takes it back if
+ * the wait ends without an answer, or NULL.
  */
 static void
 do_request(SlotKind kind, QuestionKind question, uint64 number, const char *request, uint32 len,
-		   int timeout_ms, char **result, uint32 *result_len)
+		   int timeout_ms, const Packed *undo, char **result, uint32 *result_len)
 {
 	RequestSlot *slot = my_slot();
 	SlotState	left_as;
@@ -274,6 +383,7 @@ do_request(SlotKind kind, QuestionKind question, uint64 number, const char *requ
 		before_shmem_exit(release_at_exit, (Datum) 0);
 		exit_callback_registered = true;
 	}
+	await_detached(slot, kind, timeout_ms);
 	(void) slot_release(slot);	/* left over from a request that failed */
 
 	slot->number = number;
@@ -283,18 +393,13 @@ do_request(SlotKind kind, QuestionKind question, uint64 number, const char *requ
 	slot->term = 0;
 	slot->len = len;
 	slot->outcome = OUTCOME_RESULT;
-	if (len > SLOT_INLINE_BYTES)
+	slot_store(request, len, slot->data, SLOT_INLINE_BYTES, &slot->payload);
+	if (undo != NULL)
 	{
-		slot->payload = dsa_allocate_extended(member_dsa(), len, DSA_ALLOC_NO_OOM);
-		if (!DsaPointerIsValid(slot->payload))
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-					 errmsg("shared memory for requests is used up"),
-					 errhint("Set pg_quorum.queue_size higher.")));
-		memcpy(dsa_get_address(member_dsa(), slot->payload), request, len);
+		slot_store(undo->bytes, undo->len, slot->undo_data, SLOT_UNDO_BYTES, &slot->undo_payload);
+		slot->undo_number = undo->number;
+		slot->undo_len = undo->len;
 	}
-	else if (len > 0)
-		memcpy(slot->data, request, len);
 	pg_write_barrier();
 	pg_atomic_write_u32(&slot->state, SLOT_QUEUED);
 	queue_push(slot - member_slots);
@@ -309,8 +414,8 @@ do_request(SlotKind kind, QuestionKind question, uint64 number, const char *requ
 	}
 	PG_CATCH();
 	{
-		left_as = slot_release(slot);
-		if (left_as == SLOT_PROPOSED && kind == SLOT_COMMAND)
+		left_as = undo != NULL ? slot_detach(slot) : slot_release(slot);
+		if (left_as == SLOT_PROPOSED && kind == SLOT_COMMAND && undo == NULL)
 		{
 			MemoryContext old = MemoryContextSwitchTo(CurTransactionContext);
 			ErrorData  *edata = CopyErrorData();
@@ -327,11 +432,12 @@ do_request(SlotKind kind, QuestionKind question, uint64 number, const char *requ
 
 	if (pg_atomic_read_u32(&slot->state) != SLOT_DONE)
 	{
-		left_as = slot_release(slot);
+		left_as = undo != NULL ? slot_detach(slot) : slot_release(slot);
 		if (left_as != SLOT_DONE)
-			report_timeout(left_as, kind, timeout_ms);
+			report_timeout(left_as, kind, timeout_ms, undo != NULL);
 		/* the answer came in the last moment and is gone: say what is known */
-		report_timeout(kind == SLOT_READ || kind == SLOT_QUESTION ? SLOT_QUEUED : SLOT_PROPOSED, kind, timeout_ms);
+		report_timeout(kind == SLOT_READ || kind == SLOT_QUESTION ? SLOT_QUEUED : SLOT_PROPOSED, kind,
+					   timeout_ms, undo != NULL);
 	}
 
 	if (slot->outcome == OUTCOME_RESULT && result != NULL)
@@ -348,7 +454,11 @@ do_request(SlotKind kind, QuestionKind question, uint64 number, const char *requ
 	{
 		SlotOutcome outcome = slot->outcome;
 
-		(void) slot_release(slot);
+		/* may have been carried out, but there is no result */
+		if (undo != NULL && (outcome == OUTCOME_POISON || outcome == OUTCOME_NO_MEMORY))
+			(void) slot_detach(slot);
+		else
+			(void) slot_release(slot);
 		report_outcome(outcome);
 	}
 }
@@ -362,16 +472,50 @@ next_number(void)
 }
 
 /*
+ * Number a command and pack it, into stack if it fits there.
+ */
+static void
+pack_command(Quorum__Command *command, Packed *packed, char *stack, size_t stack_size)
+{
+	size_t		size;
+
+	command->origin = member_shared->run_id;
+	command->request = next_number();
+	size = quorum__command__get_packed_size(command);
+	if (size > (size_t) setting_max_request_bytes + 1024)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("request is too large"),
+				 errdetail("The request has %zu bytes, the limit is %d.",
+						   size, setting_max_request_bytes),
+				 errhint("The limit is set by pg_quorum.max_request_bytes.")));
+	packed->number = command->request;
+	packed->bytes = size > stack_size ? palloc(size) : stack;
+	packed->len = size;
+	quorum__command__pack(command, (uint8_t *) packed->bytes);
+}
+
+/*
  * member_execute() -- see member.h.
  */
 Quorum__Result *
 member_execute(Quorum__Command *command)
 {
+	return member_execute_or_undo(command, NULL);
+}
+
+/*
+ * member_execute_or_undo() -- see member.h.
+ */
+Quorum__Result *
+member_execute_or_undo(Quorum__Command *command, Quorum__Command *undo)
+{
 	char		stack[SLOT_INLINE_BYTES];
-	char	   *packed = stack;
+	char		undo_stack[SLOT_UNDO_BYTES];
+	Packed		packed;
+	Packed		packed_undo;
 	char	   *answer = NULL;
 	uint32		answer_len = 0;
-	size_t		size;
 	Quorum__Result *result;
 
 	member_require_preload();
@@ -386,30 +530,61 @@ member_execute(Quorum__Command *command)
 				 errmsg("cannot write to the cluster in a read-only transaction")));
 	check_role();
 
-	command->origin = member_shared->run_id;
-	command->request = next_number();
-	size = quorum__command__get_packed_size(command);
-	if (size > (size_t) setting_max_request_bytes + 1024)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("request is too large"),
-				 errdetail("The request has %zu bytes, the limit is %d.",
-						   size, setting_max_request_bytes),
-				 errhint("The limit is set by pg_quorum.max_request_bytes.")));
-	if (size > sizeof(stack))
-		packed = palloc(size);
-	quorum__command__pack(command, (uint8_t *) packed);
-
-	do_request(SLOT_COMMAND, 0, command->request, packed, size, setting_request_timeout,
-			   &answer, &answer_len);
-	if (packed != stack)
-		pfree(packed);
+	pack_command(command, &packed, stack, sizeof(stack));
+	if (undo != NULL)
+		pack_command(undo, &packed_undo, undo_stack, sizeof(undo_stack));
+	do_request(SLOT_COMMAND, 0, packed.number, packed.bytes, packed.len, setting_request_timeout,
+			   undo != NULL ? &packed_undo : NULL, &answer, &answer_len);
+	if (packed.bytes != stack)
+		pfree(packed.bytes);
+	if (undo != NULL && packed_undo.bytes != undo_stack)
+		pfree(packed_undo.bytes);
 
 	result = (Quorum__Result *) pb_unpack(&quorum__result__descriptor, answer, answer_len);
 	if (result == NULL)
 		elog(ERROR, "could not decode the result of a command");
 	pfree(answer);
 	return result;
+}
+
+/*
+ * member_execute_detached() -- see member.h.
+ */
+bool
+member_execute_detached(Quorum__Command *command)
+{
+	RequestSlot *slot = my_slot();
+	Packed		packed;
+	char		stack[SLOT_UNDO_BYTES];
+
+	if (slot_is_detached)
+		return false;
+	(void) slot_release(slot);
+	pack_command(command, &packed, stack, sizeof(stack));
+	if (packed.len > SLOT_UNDO_BYTES)
+	{
+		slot->undo_payload = dsa_allocate_extended(member_dsa(), packed.len, DSA_ALLOC_NO_OOM);
+		if (!DsaPointerIsValid(slot->undo_payload))
+			return false;
+		memcpy(dsa_get_address(member_dsa(), slot->undo_payload), packed.bytes, packed.len);
+	}
+	else
+		memcpy(slot->undo_data, packed.bytes, packed.len);
+	slot->undo_number = packed.number;
+	slot->undo_len = packed.len;
+	slot->procno = pgq_my_procno();
+	slot_is_detached = true;
+	slot_begin_undo(slot);
+	return true;
+}
+
+/*
+ * member_await_detached() -- see member.h.
+ */
+void
+member_await_detached(void)
+{
+	await_detached(my_slot(), SLOT_COMMAND, setting_request_timeout);
 }
 
 /*
@@ -426,7 +601,7 @@ member_read_barrier(int timeout_ms)
 				 errhint("Use serializable => true to read this server's own state.")));
 	check_role();
 	do_request(SLOT_READ, 0, next_number(), NULL, 0,
-			   timeout_ms < 0 ? setting_request_timeout : timeout_ms, NULL, NULL);
+			   timeout_ms < 0 ? setting_request_timeout : timeout_ms, NULL, NULL, NULL);
 }
 
 /*
@@ -451,7 +626,7 @@ member_ask_leader(QuestionKind kind, const char *question, uint32 len, int timeo
 				 errdetail("The request has %u bytes, the limit is %d.", len, QUESTION_MAX_BYTES)));
 	check_role();
 	do_request(SLOT_QUESTION, kind, next_number(), question, len,
-			   timeout_ms < 0 ? setting_request_timeout : timeout_ms, &answer, answer_len);
+			   timeout_ms < 0 ? setting_request_timeout : timeout_ms, NULL, &answer, answer_len);
 	return answer;
 }
 
@@ -466,7 +641,8 @@ do_administration(SlotKind kind)
 		ereport(ERROR,
 				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
 				 errmsg("cannot change the member during recovery")));
-	do_request(kind, 0, next_number(), NULL, 0, Max(setting_request_timeout, 30000), NULL, NULL);
+	do_request(kind, 0, next_number(), NULL, 0, Max(setting_request_timeout, 30000),
+			   NULL, NULL, NULL);
 }
 
 void

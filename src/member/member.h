@@ -90,6 +90,28 @@ extern const char *member_role_name(MemberRole role);	/* "leader", ... */
 extern Quorum__Result *member_execute(Quorum__Command *command);
 
 /*
+ * The same for a command whose effect must not stay if nobody has learnt of it.  If the
+ * wait ends by an error (cancel, timeout), undo is carried out once it is known what
+ * became of command, though nobody waits any more; not if the process
+ * ends before.  undo must fit its every outcome and do no harm if carried out twice.
+ * The session's next request waits for it.
+ */
+extern Quorum__Result *member_execute_or_undo(Quorum__Command *command,
+											  Quorum__Command *undo);
+
+/*
+ * Have a command carried out without waiting for it; raises nothing but for memory, so that it
+ * can be called where an error is being handled.  It must do no harm if carried out
+ * twice.  False if it cannot be taken: another one is still under way, or shared memory is
+ * used up.
+ */
+extern bool member_execute_detached(Quorum__Command *command);
+
+/* Wait until a command or undo that was left like that has been carried out.  Raises
+ * as member_execute() */
+extern void member_await_detached(void);
+
+/*
  * Wait until this member has applied everything that was committed when
  * the call began (a shared read-index round).  timeout_ms < 0: pg_quorum.request_timeout.
  * Raises 57P03 when there is no quorum in time.
@@ -193,6 +215,29 @@ extern int64 member_wait_revision(int64 after, int timeout_ms);
  * latch of this process has been set */
 extern int64 member_wait_revision_or(int64 after, int timeout_ms, bool (*stop) (void));
 extern int64 member_published_revision(void);
+
+/* ----------------------------------------------------------------
+ *	Waiting in a queue of keys (keywait.c)
+ * ----------------------------------------------------------------
+ *
+ * The keys under a prefix, which ends in a slash, are a queue by create revision.
+ * join; then as often as needed rearm, read the store, wait; at last leave.
+ * One queue at a time; leave after an error too.
+ */
+
+/* create_revision: of this backend's own key in the queue */
+extern void member_queue_join(const char *prefix, uint32 len, int64 create_revision);
+
+/* Count departures anew.  Call before the store is read */
+extern void member_queue_rearm(void);
+
+/*
+ * Wait until so many keys ahead of the own one have been deleted since rearm, or
+ * the own one has, or the state changed as a whole: true, now look at the store.
+ * False: timeout_ms have passed.  It may be woken too early, never too late.
+ */
+extern bool member_queue_wait(uint32 departures, int timeout_ms);
+extern void member_queue_leave(void);
 
 /* quorum.raft_step: take one batch of peer messages (packed Quorum__PeerBatch) into
  * the worker's queue and return at once */

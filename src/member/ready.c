@@ -495,6 +495,7 @@ apply_run(void)
 	worker->applied = index - 1;
 
 	publish_revision(store_meta(worker->store)->revision);
+	keywait_signal();
 	for (i = 0; i < nanswers; i++)
 		requests_complete(answers[i].number, OUTCOME_RESULT, answers[i].bytes, answers[i].len);
 	if (term > worker->applied_term)

@@ -90,6 +90,11 @@ requests_complete(uint64 number, SlotOutcome outcome, const char *result, uint32
 		pg_atomic_write_u32(&slot->state, SLOT_PROPOSED);
 		return;
 	}
+	if (pg_atomic_exchange_u32(&slot->undo, 0) == 1)
+	{
+		slot_begin_undo(slot);	/* the client has left, and wants it undone */
+		return;
+	}
 	slot->outcome = outcome;
 	slot->len = len;
 	if (len > SLOT_INLINE_BYTES)
@@ -141,6 +146,11 @@ requests_adopt(void)
 		{
 			case SLOT_TAKING:
 			case SLOT_FILLING:
+				if (pg_atomic_exchange_u32(&slot->undo, 0) == 1)
+				{
+					slot_begin_undo(slot);
+					break;
+				}
 				slot->outcome = OUTCOME_POISON;
 				slot->len = 0;
 				pg_write_barrier();
@@ -555,7 +565,8 @@ requests_retry_questions(uint64 term, bool overdue)
 /*
  * A streamed state has taken the place of the store: what was proposed may be
  * in it or not, and nothing will tell.  Such commands must not be proposed again;
- * their clients learn at the timeout that the outcome is unknown.
+ * their clients learn at the timeout that the outcome is unknown.  Those that may be
+ * done twice are.
  */
 void
 requests_overtaken(void)
@@ -563,8 +574,17 @@ requests_overtaken(void)
 	int			i;
 
 	for (i = 0; i < MaxBackends; i++)
-		if (pg_atomic_read_u32(&member_slots[i].state) == SLOT_PROPOSED)
-			member_slots[i].term = PG_UINT64_MAX;
+	{
+		RequestSlot *slot = &member_slots[i];
+
+		if (pg_atomic_read_u32(&slot->state) != SLOT_PROPOSED)
+			continue;
+		if (slot->kind == SLOT_COMMAND &&
+			(slot->detached || pg_atomic_read_u32(&slot->undo) == 1))
+			requeue(slot, SLOT_PROPOSED);
+		else
+			slot->term = PG_UINT64_MAX;
+	}
 }
 
 /*

@@ -48,6 +48,7 @@ member_shmem_size(void)
 	size = add_size(size, MAXALIGN(mul_size(MaxBackends, sizeof(RequestSlot))));
 	size = add_size(size, MAXALIGN(mul_size(MaxBackends + 1, sizeof(uint32))));
 	size = add_size(size, MAXALIGN(add_size(offsetof(InboxRing, bytes), inbox_bytes())));
+	size = add_size(size, MAXALIGN(keywait_shmem_size()));
 	size = add_size(size, DSA_INITIAL_BYTES);
 	return size;
 }
@@ -70,6 +71,8 @@ member_shmem_init(void)
 	p += MAXALIGN(mul_size(MaxBackends + 1, sizeof(uint32)));
 	member_inbox = (InboxRing *) p;
 	p += MAXALIGN(add_size(offsetof(InboxRing, bytes), inbox_bytes()));
+	keywait_shmem_init(p, found);
+	p += MAXALIGN(keywait_shmem_size());
 	dsa_place = p;
 
 	if (!found)
@@ -102,6 +105,7 @@ member_shmem_init(void)
 			memset(&member_slots[i], 0, sizeof(RequestSlot));
 			pg_atomic_init_u32(&member_slots[i].state, SLOT_FREE);
 			pg_atomic_init_u32(&member_slots[i].queued, 0);
+			pg_atomic_init_u32(&member_slots[i].undo, 0);
 		}
 
 		LWLockInitialize(&member_inbox->lock, LWLockNewTrancheId());
@@ -153,6 +157,34 @@ queue_push(uint32 index)
 	member_queue[member_shared->queue_tail] = index;
 	member_shared->queue_tail = (member_shared->queue_tail + 1) % member_shared->queue_size;
 	SpinLockRelease(&member_shared->queue_mutex);
+}
+
+/*
+ * The fate of a slot's request is known, and it is to be taken back: its undo
+ * takes its place.
+ */
+void
+slot_begin_undo(RequestSlot *slot)
+{
+	if (DsaPointerIsValid(slot->payload))
+		dsa_free(member_dsa(), slot->payload);
+	if (DsaPointerIsValid(slot->result))
+		dsa_free(member_dsa(), slot->result);
+	slot->payload = slot->undo_payload;
+	slot->result = InvalidDsaPointer;
+	slot->undo_payload = InvalidDsaPointer;
+	if (!DsaPointerIsValid(slot->payload))
+		memcpy(slot->data, slot->undo_data, slot->undo_len);
+	slot->number = slot->undo_number;
+	slot->kind = SLOT_COMMAND;
+	slot->term = 0;
+	slot->len = slot->undo_len;
+	slot->outcome = OUTCOME_RESULT;
+	slot->detached = true;
+	pg_write_barrier();
+	pg_atomic_write_u32(&slot->state, SLOT_QUEUED);
+	queue_push(slot - member_slots);
+	wake_procno(member_shared->worker_procno);
 }
 
 /*

@@ -30,6 +30,7 @@
 
 /* Requests and results up to this size need no DSA. */
 #define SLOT_INLINE_BYTES		1024
+#define SLOT_UNDO_BYTES			512
 
 /*
  * Life of a slot.  The backend moves it FREE -> QUEUED and, from QUEUED,
@@ -81,6 +82,17 @@ typedef struct RequestSlot
 	SlotOutcome outcome;
 	uint64		term;			/* worker: proposed, or asked, in this term */
 	char		data[SLOT_INLINE_BYTES];
+
+	/*
+	 * A command that takes this one back (client.c).  undo is set while the
+	 * worker is to carry it out as soon as it knows what has become of the first.
+	 */
+	pg_atomic_uint32 undo;
+	bool		detached;		/* nobody waits, and twice does no harm */
+	uint64		undo_number;
+	uint32		undo_len;
+	dsa_pointer undo_payload;	/* where too long for undo_data */
+	char		undo_data[SLOT_UNDO_BYTES];
 } RequestSlot;
 
 #define SLOT_INDEX_BITS			20
@@ -187,6 +199,12 @@ extern Size member_shmem_size(void);
 extern void member_shmem_init(void);
 extern dsa_area *member_dsa(void);	/* attaches on first use */
 
+/* keywait.c: who waits in a queue of keys; own part of the shared memory */
+typedef struct KeyWaitShared KeyWaitShared;
+extern KeyWaitShared *member_keywait;
+extern Size keywait_shmem_size(void);
+extern void keywait_shmem_init(void *place, bool found);
+
 /* shared.c: the queue of slots */
 extern void queue_push(uint32 index);
 extern bool queue_pop(uint32 *index);
@@ -194,6 +212,10 @@ extern bool queue_pop(uint32 *index);
 /* inbox.c: worker side; next message into palloc'd memory, NULL if none */
 extern char *inbox_take(uint32 *len);
 extern bool inbox_empty(void);
+
+/* put the undo of a slot that nobody else moves in the place of its request, and
+ * into the queue */
+extern void slot_begin_undo(RequestSlot *slot);
 
 /* wake a process by number; no-op for -1 */
 extern void wake_procno(int procno);

@@ -267,6 +267,7 @@ start_raft(void)
 	requests_adopt();
 	questions_start();
 	publish_revision(meta->revision);
+	keywait_start();
 	next_tick = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), tick_ms);
 
 	/* alone, there is nobody to wait for */

@@ -231,6 +231,11 @@ extern bool questions_own_read(const struct raft_read *read);
 extern void questions_run(void);	/* in a turn, outside of apply */
 extern void questions_tick(void);
 
+/* keywait.c: deletions told to those who wait for them */
+extern void keywait_start(void);	/* the store has been opened */
+extern void keywait_signal(void);	/* after a batch has been published */
+extern void keywait_signal_all(void);
+
 /* ready.c */
 extern void ready_run(void);	/* take and carry out all output of the core */
 extern void ready_flush(void);	/* make writes durable, or have it done */

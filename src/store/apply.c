@@ -164,6 +164,13 @@ store_close(Store *store)
 	MemoryContextDelete(store->context);
 }
 
+void
+store_on_delete(Store *store, StoreKeyGone gone, void *arg)
+{
+	store->key_gone = gone;
+	store->key_gone_arg = arg;
+}
+
 /* The state as of the last applied entry; valid until the next call on the store */
 const Quorum__StoreMeta *
 store_meta(Store *store)
@@ -188,10 +195,21 @@ lease_exists(Store *store, int64 lease)
 		tree_key_compare(&item.key, &tree_key) == 0;
 }
 
-/* Add a version to the batch as the next change of the command at hand */
+/*
+ * Add a version to the batch as the next change of the command at hand.  A
+ * tombstone comes with the create revision of the key that goes, to be told, and
+ * is stored without.
+ */
 static void
 add_version(Store *store, KeyVersion *version)
 {
+	if (version->tombstone)
+	{
+		if (store->key_gone != NULL)
+			store->key_gone(version->key, version->key_len, version->create_revision,
+							store->key_gone_arg);
+		version->create_revision = 0;
+	}
 	version->revision = store_next_revision(store);
 	version->sub = store->sub++;
 	overlay_add(store->overlay, version);
@@ -325,6 +343,7 @@ do_delete_range(Store *store, const Etcdserverpb__DeleteRangeRequest *request,
 			keys[n].key = memcpy(key, version.key, version.key_len);
 			keys[n].key_len = version.key_len;
 			keys[n].tombstone = true;
+			keys[n].create_revision = version.create_revision;
 			bytes += version.key_len + version.value_len;
 			n++;
 		}

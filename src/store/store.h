@@ -189,6 +189,16 @@ extern int	store_pending_changes(Store *store);	/* to bound a batch */
 extern XLogRecPtr store_commit(Store *store);
 
 /*
+ * writer: have a function called for each key that a command deletes, when the
+ * deletion goes into the batch; readers see it after store_commit().
+ * create_revision is that of the key, 0 where it is not known.  The function must not
+ * touch the store.  Lasts until store_close().
+ */
+typedef void (*StoreKeyGone) (const char *key, uint32 key_len, int64 create_revision,
+							  void *arg);
+extern void store_on_delete(Store *store, StoreKeyGone gone, void *arg);
+
+/*
  * writer: physical compaction, a bounded slice a call (at most max_revisions
  * revisions examined), outside a batch; true while there is more to do.
  */

@@ -56,6 +56,9 @@ struct Store
 	MemoryContext result_context;	/* for its result */
 	TxnWriter	txn_writer;
 
+	StoreKeyGone key_gone;		/* told of deletions; NULL: nobody is */
+	void	   *key_gone_arg;
+
 	CompactRound *compact_round;	/* compact.c; NULL between two of them */
 };
 
