@@ -29,6 +29,7 @@
 #include "utils/memutils.h"
 
 #include "store/counter.h"
+#include "store/alarms.h"
 #include "store/pbmem.h"
 #include "store/store_int.h"
 
@@ -586,6 +587,9 @@ apply_command(Store *store, uint64 index, const Quorum__Command *command,
 		refuse_unknown_command(command, index);
 		return error;
 	}
+	error = alarms_forbid(store->meta, command);
+	if (error != STORE_OK)
+		return error;
 
 	switch (command->op_case)
 	{
@@ -603,6 +607,8 @@ apply_command(Store *store, uint64 index, const Quorum__Command *command,
 			return apply_increment(store, command->increment, result);
 		case QUORUM__COMMAND__OP_PUT_SEQUENTIAL:
 			return apply_put_sequential(store, command->put_sequential, result);
+		case QUORUM__COMMAND__OP_ALARM:
+			return alarms_apply(store, command->alarm, result);
 		default:
 			return STORE_INVALID_REQUEST;
 	}
@@ -736,7 +742,10 @@ store_apply_configuration(Store *store, uint64 index, uint64 term,
 	for (i = 0; i < change->n_steps; i++)
 	{
 		if (change->steps[i]->kind == QUORUM__MEMBER_CHANGE__STEP__KIND__REMOVE)
+		{
 			store_drop_member(store, change->steps[i]->id);
+			alarms_drop_member(store, change->steps[i]->id);
+		}
 	}
 	for (i = 0; i < change->n_record; i++)
 		store_record_member(store, change->record[i]);

@@ -29,6 +29,10 @@
 #define META_COMPACTED_REVISION	5
 #define META_AUTH_ENABLED		10
 #define META_AUTH_REVISION		11
+#define META_ALARMS				12
+
+/* Of AlarmMember */
+#define ALARM_KIND				2
 
 static void
 corrupted(const char *what)
@@ -352,6 +356,28 @@ version_to_kv(const KeyVersion *version, Mvccpb__KeyValue *kv)
  * ----------------------------------------------------------------
  */
 
+/* The kind of an encoded alarm, all of whose fields are varints */
+static uint64
+alarm_kind(const char *p, const char *end)
+{
+	uint64		kind = 0;
+
+	while (p < end)
+	{
+		uint64		tag;
+		uint64		value;
+
+		p = get_varint(p, end, &tag);
+		if (p != NULL)
+			p = get_varint(p, end, &value);
+		if (p == NULL || (tag & 7) != 0)
+			corrupted("state");
+		if (tag >> 3 == ALARM_KIND)
+			kind = value;
+	}
+	return kind;
+}
+
 /*
  * Pick a few numbers out of the encoded meta: every read needs them, and
  * nothing else of it.
@@ -401,6 +427,8 @@ meta_head(const char *meta, uint32 len, MetaHead *head)
 				p = get_varint(p, end, &value);
 				if (p == NULL || value > (uint64) (end - p))
 					corrupted("state");
+				if (tag >> 3 == META_ALARMS && alarm_kind(p, p + value) == ETCDSERVERPB__ALARM_TYPE__CORRUPT)
+					head->corrupt = true;
 				p += value;
 				break;
 			case 5:				/* 4 bytes */

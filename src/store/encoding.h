@@ -126,6 +126,7 @@ typedef struct MetaHead
 	int64		compacted_revision;
 	bool		auth_enabled;
 	uint64		auth_revision;
+	bool		corrupt;		/* the alarm of that name is active */
 } MetaHead;
 
 extern void meta_head(const char *meta, uint32 len, MetaHead *head);

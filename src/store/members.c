@@ -72,6 +72,26 @@ store_drop_member(Store *store, uint64 id)
 	edit->len = 0;
 }
 
+/* Is there such a member, as of the command at hand? */
+bool
+store_member_exists(Store *store, uint64 id)
+{
+	TreeKey		tree_key;
+	TreeItem	item;
+	ListCell   *cell;
+
+	foreach(cell, store->member_edits)
+	{
+		const MemberEdit *edit = lfirst(cell);
+
+		if (edit->id == id)
+			return edit->data != NULL;
+	}
+	number_tree_key(&tree_key, SPACE_MEMBER, id, 0);
+	return tree_lookup(store->view.tree, TREE_MAIN, &tree_key, false, &item) &&
+		tree_key_compare(&item.key, &tree_key) == 0;
+}
+
 /*
  * store_read_members
  *		All members, of type Quorum__Member *, by id, in the current context.

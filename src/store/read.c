@@ -55,10 +55,14 @@ read_revisions(Relation tree, int64 *revision, int64 *compacted)
 void
 read_view(StoreView *view, Relation tree)
 {
+	MetaHead	head;
+
+	read_head(tree, &head);
 	memset(view, 0, sizeof(*view));
 	view->tree = tree;
-	read_revisions(tree, &view->current, &view->compacted);
-	view->latest = view->current;
+	view->current = view->latest = head.revision;
+	view->compacted = head.compacted_revision;
+	view->corrupt = head.corrupt;
 }
 
 /*
@@ -116,6 +120,8 @@ watch_visit(const Mvccpb__KeyValue *kv, void *arg)
 static StoreError
 resolve_revision(const StoreView *view, int64 wanted, int64 *revision)
 {
+	if (unlikely(view->corrupt))
+		return STORE_CORRUPT;
 	if (wanted > view->current)
 		return STORE_FUTURE_REVISION;
 	*revision = wanted > 0 ? wanted : view->latest;
@@ -327,7 +333,8 @@ store_read_txn(Relation tree, const StoreCaller *caller,
 
 		etcdserverpb__txn_response__init(response);
 		read_view(&view, tree);
-		error = txn_run(&view, NULL, txn, CurrentMemoryContext, response);
+		error = view.corrupt ? STORE_CORRUPT :
+			txn_run(&view, NULL, txn, CurrentMemoryContext, response);
 
 		quorum__result__init(answer);
 		answer->error = error;

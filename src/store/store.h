@@ -277,6 +277,16 @@ extern StoreError store_hash_kv(Relation tree, const StoreCaller *caller,
 								int64 revision, uint32 *hash,
 								int64 *hash_revision, int64 *compacted_revision);
 
+/*
+ * Alarms, in a meta; kind is an Etcdserverpb__AlarmType.  While CORRUPT is active,
+ * store_range(), store_get() and store_read_txn() return STORE_CORRUPT.
+ */
+extern bool store_alarm_active(const Quorum__StoreMeta *meta, int kind);
+extern bool store_alarm_raised(const Quorum__StoreMeta *meta, uint64 member, int kind);
+
+/* Is this a command that NOSPACE forbids?  (valid commands; any process) */
+extern bool store_command_grows(const Quorum__Command *command);
+
 /* members and configuration */
 extern List *store_read_members(Relation tree);	/* of Quorum__Member *, by id */
 

@@ -84,5 +84,6 @@ extern void store_purge_unpublished(Store *store, Relation tree);
 /* members.c */
 extern void store_record_member(Store *store, const Quorum__Member *member);
 extern void store_drop_member(Store *store, uint64 id);
+extern bool store_member_exists(Store *store, uint64 id);
 
 #endif							/* PGQ_STORE_INT_H */

@@ -28,6 +28,7 @@
 #include "utils/memutils.h"
 
 #include "store/counter.h"
+#include "store/alarms.h"
 #include "store/encoding.h"
 #include "store/txn.h"
 
@@ -455,6 +456,9 @@ store_validate(const Quorum__Command *command, uint64 max_bytes, int max_ops)
 			break;
 		case QUORUM__COMMAND__OP_COMPACTION:
 		case QUORUM__COMMAND__OP_MEMBER_CHANGE:
+			break;
+		case QUORUM__COMMAND__OP_ALARM:
+			error = alarms_validate(command->alarm);
 			break;
 		default:
 			error = STORE_INVALID_REQUEST;

@@ -24,6 +24,7 @@ typedef struct StoreView
 	int64		latest;			/* what revision 0 means */
 	int64		current;		/* the highest revision a request may name */
 	int64		compacted;		/* the lowest */
+	bool		corrupt;		/* an alarm says so; of a reader's view */
 	StorePoll	poll;			/* or NULL */
 	void	   *poll_arg;
 	instr_time	last_poll;

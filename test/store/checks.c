@@ -392,6 +392,7 @@ world_check_state(World *world)
 	List	   *members = store_read_members(world->tree);
 	ListCell   *cell;
 	uint64		last_id = 0;
+	int			alarm;
 
 	check_messages_equal(world, "meta", &meta->base, &store_meta(world->store)->base);
 	if (meta->applied_index != world->nentries ||
@@ -401,6 +402,15 @@ world_check_state(World *world)
 		fail(world, "applied index %llu, revision " INT64_FORMAT ", compacted " INT64_FORMAT ", keys " INT64_FORMAT,
 			 (unsigned long long) meta->applied_index, meta->revision,
 			 meta->compacted_revision, meta->live_keys);
+
+	if ((int) meta->n_alarms != model->nalarms)
+		fail(world, "%d alarms, the model has %d", (int) meta->n_alarms, model->nalarms);
+	for (alarm = 0; alarm < model->nalarms; alarm++)
+	{
+		if (meta->alarms[alarm]->memberid != model->alarms[alarm].member ||
+			(int) meta->alarms[alarm]->alarm != model->alarms[alarm].kind)
+			fail(world, "alarm %d differs from the model's", alarm);
+	}
 
 	if (list_length(members) != model->nmembers)
 		fail(world, "%d members, the model has %d", list_length(members), model->nmembers);

@@ -46,6 +46,12 @@ extern void test_configuration(void);
 extern void test_increments(void);
 extern void test_sequential_keys(void);
 
+/* test_alarms.c */
+extern void test_alarms(void);
+extern void test_alarm_no_space(void);
+extern void test_alarm_corrupt(void);
+extern void test_alarm_crash(void);
+
 /* test_reads.c */
 extern void test_fresh_store(void);
 extern void test_range_options(void);

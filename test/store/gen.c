@@ -400,6 +400,19 @@ gen_foreign_sequential(Gen *gen, Etcdserverpb__PutRequest *put, int64 revision)
 	put->key.len += len;
 }
 
+/* More often disarmed than raised, since what alarms refuse tests nothing else */
+static Etcdserverpb__AlarmRequest *
+gen_alarm(Gen *gen)
+{
+	Etcdserverpb__AlarmRequest *alarm = palloc(sizeof(*alarm));
+
+	etcdserverpb__alarm_request__init(alarm);
+	alarm->action = gen_chance(gen, 20) ? 1 : gen_chance(gen, 85) ? 2 : gen_number(gen, 4);
+	alarm->alarm = gen_chance(gen, 5) ? gen_number(gen, 4) : gen_chance(gen, 60) ? 1 : 2;
+	alarm->memberid = gen_chance(gen, 80) ? 1 : gen_number(gen, 7);
+	return alarm;
+}
+
 Quorum__Command *
 gen_command(Gen *gen, int64 revision, int64 compacted)
 {
@@ -409,7 +422,12 @@ gen_command(Gen *gen, int64 revision, int64 compacted)
 	quorum__command__init(command);
 	command->origin = 1;
 	command->request = gen_number(gen, 1000000);
-	if (!gen->simple && gen_chance(gen, 8))
+	if (!gen->simple && gen_chance(gen, 5))
+	{
+		command->op_case = QUORUM__COMMAND__OP_ALARM;
+		command->alarm = gen_alarm(gen);
+	}
+	else if (!gen->simple && gen_chance(gen, 8))
 	{
 		command->op_case = QUORUM__COMMAND__OP_INCREMENT;
 		command->increment = gen_increment(gen);

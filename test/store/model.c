@@ -22,6 +22,9 @@
 
 #include "model.h"
 
+/* In place of the kind of a command that an alarm forbids */
+#define ALARMED	(-1)
+
 typedef struct ModelTxn
 {
 	Model	   *model;
@@ -442,6 +445,8 @@ model_range(Model *model, const Etcdserverpb__RangeRequest *request, bool in_txn
 		return error;
 	if (in_txn)
 		error = check_txn_revision(model, request->revision);
+	else if (model_alarm(model, ETCDSERVERPB__ALARM_TYPE__CORRUPT))
+		error = STORE_CORRUPT;
 	else if (request->revision > model->revision)
 		error = STORE_FUTURE_REVISION;
 	else if (request->revision > 0 && request->revision < model->compacted)
@@ -778,7 +783,8 @@ model_read_txn(Model *model, const Etcdserverpb__TxnRequest *request)
 	ModelTxn	txn = {model, model->revision, 0};
 
 	quorum__result__init(result);
-	result->error = check_txn(&txn, request);
+	result->error = model_alarm(model, ETCDSERVERPB__ALARM_TYPE__CORRUPT) ? STORE_CORRUPT :
+		check_txn(&txn, request);
 	if (result->error == STORE_OK)
 	{
 		result->response_case = QUORUM__RESULT__RESPONSE_TXN;
@@ -924,17 +930,148 @@ run_put_sequential(ModelTxn *txn, const Quorum__PutSequentialRequest *request,
 	return STORE_OK;
 }
 
+void
+model_drop_alarms(Model *model, uint64 member)
+{
+	int			n = 0;
+	int			i;
+
+	for (i = 0; i < model->nalarms; i++)
+	{
+		if (model->alarms[i].member != member)
+			model->alarms[n++] = model->alarms[i];
+	}
+	model->nalarms = n;
+}
+
+bool
+model_alarm(Model *model, int kind)
+{
+	int			i;
+
+	for (i = 0; i < model->nalarms; i++)
+	{
+		if (model->alarms[i].kind == kind)
+			return true;
+	}
+	return false;
+}
+
+/* How many puts there are in a transaction, at any depth */
+static int
+count_puts(const Etcdserverpb__TxnRequest *txn)
+{
+	int			puts = 0;
+	size_t		i;
+
+	for (i = 0; i < txn->n_success + txn->n_failure; i++)
+	{
+		const Etcdserverpb__RequestOp *op = i < txn->n_success ?
+			txn->success[i] : txn->failure[i - txn->n_success];
+
+		if (op->request_case == ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT)
+			puts++;
+		else if (op->request_case == ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_TXN)
+			puts += count_puts(op->request_txn);
+	}
+	return puts;
+}
+
+/*
+ * Which alarm is in the way of a command.  What is wrong with the request itself
+ * counts before; there the model relies on what it compares when no alarm is on.
+ */
+static StoreError
+check_alarms(Model *model, const Quorum__Command *command)
+{
+	bool		grows = command->op_case == QUORUM__COMMAND__OP_PUT ||
+		command->op_case == QUORUM__COMMAND__OP_LEASE_GRANT ||
+		command->op_case == QUORUM__COMMAND__OP_INCREMENT ||
+		command->op_case == QUORUM__COMMAND__OP_PUT_SEQUENTIAL ||
+		command->op_case == QUORUM__COMMAND__OP_IMPORT;
+
+	if (model->nalarms == 0 || store_validate(command, 0, 0) != STORE_OK)
+		return STORE_OK;
+	if (model_alarm(model, ETCDSERVERPB__ALARM_TYPE__CORRUPT) &&
+		(grows || command->op_case == QUORUM__COMMAND__OP_DELETE_RANGE ||
+		 command->op_case == QUORUM__COMMAND__OP_TXN ||
+		 command->op_case == QUORUM__COMMAND__OP_LEASE_REVOKE ||
+		 command->op_case == QUORUM__COMMAND__OP_COMPACTION))
+		return STORE_CORRUPT;
+	if (model_alarm(model, ETCDSERVERPB__ALARM_TYPE__NOSPACE) &&
+		(grows || (command->op_case == QUORUM__COMMAND__OP_TXN && count_puts(command->txn) > 0)))
+		return STORE_NO_SPACE;
+	return STORE_OK;
+}
+
+static StoreError
+run_alarm(Model *model, const Etcdserverpb__AlarmRequest *request, Quorum__Result *result)
+{
+	Etcdserverpb__AlarmResponse *response = palloc(sizeof(*response));
+	bool		get = request->action == ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__GET;
+	bool		raise = request->action == ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__ACTIVATE;
+	int			at = 0;
+	int			i;
+
+	if ((int) request->action > 2 || (int) request->alarm > 2 || (!get && request->alarm == 0))
+		return STORE_INVALID_REQUEST;
+	if (raise && request->memberid != 0)
+	{
+		for (i = 0; i < model->nmembers && model->members[i].id != request->memberid; i++)
+			;
+		if (i == model->nmembers)
+			return STORE_MEMBER_NOT_FOUND;
+	}
+	while (at < model->nalarms &&
+		   (model->alarms[at].member < request->memberid ||
+			(model->alarms[at].member == request->memberid &&
+			 model->alarms[at].kind < (int) request->alarm)))
+		at++;
+	if (raise && (at == model->nalarms || model->alarms[at].member != request->memberid ||
+				  model->alarms[at].kind != (int) request->alarm))
+	{
+		memmove(&model->alarms[at + 1], &model->alarms[at],
+				(model->nalarms++ - at) * sizeof(model->alarms[0]));
+		model->alarms[at].member = request->memberid;
+		model->alarms[at].kind = request->alarm;
+	}
+
+	etcdserverpb__alarm_response__init(response);
+	response->header = header(model->revision);
+	response->alarms = palloc(64 * sizeof(*response->alarms));
+	for (i = 0; i < model->nalarms; i++)
+	{
+		Etcdserverpb__AlarmMember *alarm;
+
+		if (get ? request->alarm != 0 && model->alarms[i].kind != (int) request->alarm :
+			i != at || model->alarms[i].member != request->memberid ||
+			model->alarms[i].kind != (int) request->alarm)
+			continue;
+		alarm = palloc(sizeof(*alarm));
+		etcdserverpb__alarm_member__init(alarm);
+		alarm->memberid = model->alarms[i].member;
+		alarm->alarm = model->alarms[i].kind;
+		response->alarms[response->n_alarms++] = alarm;
+	}
+	if (!get && !raise && response->n_alarms == 1)
+		memmove(&model->alarms[at], &model->alarms[at + 1],
+				(--model->nalarms - at) * sizeof(model->alarms[0]));
+	result->response_case = QUORUM__RESULT__RESPONSE_ALARM;
+	result->alarm = response;
+	return STORE_OK;
+}
+
 /* Apply a command; the result is in the current memory context */
 Quorum__Result *
 model_apply(Model *model, const Quorum__Command *command)
 {
 	Quorum__Result *result = palloc(sizeof(*result));
 	ModelTxn	txn = {model, model->revision, 0};
-	StoreError	error = STORE_OK;
+	StoreError	error = check_alarms(model, command);
 	size_t		i;
 
 	quorum__result__init(result);
-	switch (command->op_case)
+	switch (error == STORE_OK ? (int) command->op_case : ALARMED)
 	{
 		case QUORUM__COMMAND__OP_PUT:
 			error = validate_put(command->put);
@@ -989,6 +1126,11 @@ model_apply(Model *model, const Quorum__Command *command)
 			break;
 		case QUORUM__COMMAND__OP_PUT_SEQUENTIAL:
 			error = run_put_sequential(&txn, command->put_sequential, result);
+			break;
+		case QUORUM__COMMAND__OP_ALARM:
+			error = run_alarm(model, command->alarm, result);
+			break;
+		case ALARMED:
 			break;
 		default:
 			error = command->origin != 0 ? STORE_INVALID_REQUEST : STORE_OK;

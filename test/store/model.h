@@ -53,6 +53,12 @@ typedef struct Model
 	int64		compacted;
 	ModelMember *members;
 	int			nmembers;
+	struct
+	{
+		uint64		member;
+		int			kind;
+	}			alarms[64];
+	int			nalarms;
 } Model;
 
 extern Model *model_create(void);
@@ -68,6 +74,8 @@ extern ModelChange *model_version(Model *model, int key, int64 revision);
 extern bool model_in_range(const char *key, uint32 len, ProtobufCBinaryData start,
 						   ProtobufCBinaryData end);
 extern uint32 model_hash(Model *model, int64 revision, int64 compacted);
+extern void model_drop_alarms(Model *model, uint64 member);
+extern bool model_alarm(Model *model, int kind);
 extern int64 model_live_keys(Model *model);
 extern int	model_compare_bytes(const void *a, size_t a_len, const void *b, size_t b_len);
 

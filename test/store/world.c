@@ -371,7 +371,10 @@ add_configuration_entry(World *world)
 
 		if (entry->change->n_steps > 0 &&
 			entry->change->steps[0]->kind == QUORUM__MEMBER_CHANGE__STEP__KIND__REMOVE)
+		{
 			model_drop_member(world->model, entry->change->steps[0]->id);
+			model_drop_alarms(world->model, entry->change->steps[0]->id);
+		}
 		if (entry->change->n_record > 0)
 			model_record_member(world->model, entry->change->record[0]);
 	}
