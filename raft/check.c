@@ -73,7 +73,8 @@ check_window(struct raft *r, const struct raft_peer *p)
 	raft_index	before = p->match;
 	uint32_t	i;
 
-	RAFT_ASSERT(r, w->count <= w->cap);
+	RAFT_ASSERT(r, w->limit >= 1 && w->limit <= w->cap);
+	RAFT_ASSERT(r, w->count <= w->limit);
 	RAFT_ASSERT(r, w->count == 0 || p->state == RAFT_REPLICATE);
 	for (i = 0; i < w->count; i++)
 	{
@@ -207,7 +208,7 @@ mix_peer(uint64_t h, const struct raft_peer *p)
 	h = mix(mix(h, p->pending_snapshot), p->snapshot_ticks);
 	h = mix(mix(h, p->recent_active), p->app_paused);
 	h = mix(mix(mix(h, p->silent_ticks), p->last_echo), p->read_ack);
-	h = mix(mix(h, p->vote), p->window.count);
+	h = mix(mix(mix(h, p->vote), p->window.count), p->window.limit);
 	for (i = 0; i < p->window.count; i++)
 	{
 		const struct raft_inflight *f =

@@ -28,7 +28,7 @@
  */
 #include "raft_int.h"
 
-/* A new term, or a new peer: nothing is known.  Keeps id, learner, window. */
+/* A new term, or a new peer: nothing is known.  Keeps id, learner, room for the window. */
 void
 raft_progress_init(struct raft_peer *p, raft_index match, raft_index next)
 {
@@ -43,6 +43,7 @@ raft_progress_init(struct raft_peer *p, raft_index match, raft_index next)
 	p->last_echo = 0;
 	p->read_ack = 0;
 	raft_window_reset(&p->window);
+	raft_window_open(&p->window);
 }
 
 static void
@@ -163,6 +164,7 @@ raft_progress_decrease(struct raft_peer *p, raft_index rejected, raft_index hint
 			return false;
 		p->next = p->match + 1;
 		p->sent_commit = Min(p->sent_commit, p->next - 1);
+		raft_window_shrink(&p->window);
 		return true;
 	}
 

@@ -126,6 +126,7 @@ struct raft_window
 {
 	struct raft_inflight *ring; /* cap slots, owned by the instance */
 	uint32_t	cap;
+	uint32_t	limit;			/* messages admitted now, 1 .. cap */
 	uint32_t	start;
 	uint32_t	count;
 	uint64_t	bytes;
@@ -133,6 +134,8 @@ struct raft_window
 };
 
 extern void raft_window_reset(struct raft_window *w);
+extern void raft_window_open(struct raft_window *w);
+extern void raft_window_shrink(struct raft_window *w);
 extern bool raft_window_full(const struct raft_window *w);
 extern bool raft_window_add(struct raft_window *w, raft_index index, uint64_t bytes);
 extern void raft_window_free_to(struct raft_window *w, raft_index index);

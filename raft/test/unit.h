@@ -196,6 +196,7 @@ struct net
 extern struct net *net_new(int n);
 extern struct net *net_new_cfg(int n, void (*mod) (struct raft_config *cfg));
 extern void net_run(struct net *net);
+extern size_t net_run_shuffled(struct net *net, uint64_t seed, size_t limit);
 extern void net_tick(struct net *net, int n);
 extern void net_isolate(struct net *net, raft_id id);
 extern void net_heal(struct net *net);

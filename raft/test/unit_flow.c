@@ -148,6 +148,84 @@ lost_window_is_recovered_by_heartbeats(void)
 	CHECK_EQ(host_peer(h, 2).state, RAFT_REPLICATE);
 }
 
+/* A rejection leaves the old messages on their way: half as many may follow. */
+static void
+rejections_narrow_the_window(void)
+{
+	struct raft_config cfg;
+	struct host *h;
+	raft_index	match = 2;
+	size_t		expected;
+	int			i;
+
+	host_config(&cfg, 1);
+	cfg.max_inflight_msgs = 16;
+	cfg.max_msg_bytes = 1;
+	h = leader_with(&cfg);
+	for (i = 0; i < 60; i++)
+		(void) host_propose(h, 10, NULL);
+	CHECK_EQ(host_count(h, RAFT_MSG_APP, 2), 16);
+	for (expected = 8; expected > 0; expected /= 2)
+	{
+		(void) host_reject(h, 2, match + 3, match, 2);
+		CHECK_EQ(host_peer(h, 2).state, RAFT_PROBE);
+		host_clear(h);
+		(void) host_ack(h, 2, ++match);
+		CHECK_EQ(host_count(h, RAFT_MSG_APP, 2), expected);
+		CHECK(host_peer(h, 2).inflight_full);
+	}
+	/* never less than one */
+	(void) host_reject(h, 2, match + 1, match, 2);
+	host_clear(h);
+	(void) host_ack(h, 2, ++match);
+	CHECK_EQ(host_count(h, RAFT_MSG_APP, 2), 1);
+
+	/* every message that arrives widens it again, as far as it was */
+	for (expected = 2; expected <= 16; expected *= 2)
+	{
+		host_clear(h);
+		match = host_peer(h, 2).next - 1;
+		(void) host_ack(h, 2, match);
+		CHECK_EQ(host_count(h, RAFT_MSG_APP, 2), expected);
+	}
+	host_clear(h);
+	match = host_peer(h, 2).next - 1;
+	(void) host_ack(h, 2, match);
+	CHECK_EQ(host_count(h, RAFT_MSG_APP, 2), 16);
+	CHECK_EQ(raft_check(h->r), RAFT_OK);
+}
+
+static void
+single_entries(struct raft_config *cfg)
+{
+	cfg->max_msg_bytes = 1;
+	cfg->max_inflight_msgs = 64;
+}
+
+/* The traffic of a peer that catches up is in proportion to what it lacks. */
+static void
+reordering_makes_no_storm(void)
+{
+	struct net *net = net_new_cfg(3, single_entries);
+	size_t		delivered;
+	int			i;
+
+	host_elect(net->h[0]);
+	net_run(net);
+	net_isolate(net, 2);
+	for (i = 0; i < 500; i++)
+		(void) host_propose(net->h[0], 10, NULL);
+	net_run(net);
+	CHECK_EQ(host_status(net->h[0]).commit, 502);
+	CHECK_EQ(host_status(net->h[1]).last, 2);
+	net_heal(net);
+	host_tick(net->h[0], 1);
+	delivered = net_run_shuffled(net, 1, 100000);
+	CHECK(delivered < 500 * 10);
+	net_tick(net, 2);
+	CHECK(net_agrees(net));
+}
+
 static void
 unreachable_peer_that_has_everything_recovers(void)
 {
@@ -419,6 +497,8 @@ const struct unit_test unit_flow[] = {
 	{"flow/probed_peer_gets_one_append_at_a_time", probed_peer_gets_one_append_at_a_time},
 	{"flow/lost_window_is_recovered_by_heartbeats", lost_window_is_recovered_by_heartbeats},
 	{"flow/unreachable_peer_that_has_everything_recovers", unreachable_peer_that_has_everything_recovers},
+	{"flow/rejections_narrow_the_window", rejections_narrow_the_window},
+	{"flow/reordering_makes_no_storm", reordering_makes_no_storm},
 	{"flow/window_bytes_are_reset_with_the_state", window_bytes_are_reset_with_the_state},
 	{"flow/quota_is_enforced", quota_is_enforced},
 	{"flow/quota_admits_one_large_and_all_empty_entries", quota_admits_one_large_and_all_empty_entries},

@@ -671,6 +671,45 @@ net_run(struct net *net)
 	}
 }
 
+/*
+ * The same on a network that delivers in any order: always one of all messages
+ * on their way, until there is none.  Returns how many were delivered, limit if
+ * it gave up.
+ */
+size_t
+net_run_shuffled(struct net *net, uint64_t seed, size_t limit)
+{
+	struct host_msg *pool = keep(HOST_MSGS * sizeof(*pool));
+	size_t		n = 0;
+	size_t		delivered;
+
+	for (delivered = 0; delivered < limit; delivered++)
+	{
+		size_t		k;
+		int			i;
+
+		for (i = 0; i < net->n; i++)
+		{
+			struct host *h = net->h[i];
+
+			if (h == NULL)
+				continue;
+			host_pump(h);
+			if (n + h->n_out > HOST_MSGS)
+				return limit;
+			memcpy(pool + n, h->out, h->n_out * sizeof(*pool));
+			n += h->n_out;
+			h->n_out = 0;
+		}
+		if (n == 0)
+			break;
+		k = (size_t) (raft_random(&seed) % n);
+		deliver(net, &pool[k]);
+		pool[k] = pool[--n];
+	}
+	return delivered;
+}
+
 void
 net_tick(struct net *net, int n)
 {

@@ -63,6 +63,7 @@ new_window(uint32_t cap, uint64_t max_bytes)
 	memset(&w, 0, sizeof(w));
 	w.ring = ring;
 	w.cap = cap;
+	w.limit = cap;
 	w.max_bytes = max_bytes;
 	return w;
 }
