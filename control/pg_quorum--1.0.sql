@@ -559,45 +559,49 @@ IS 'write a new key, a prefix and a number that only grows; the key';
 CREATE FUNCTION quorum.get(
 	key text,
 	revision bigint DEFAULT 0,
-	serializable boolean DEFAULT false
+	serializable boolean DEFAULT false,
+	max_staleness interval DEFAULT NULL
 )
 RETURNS text
 AS 'MODULE_PATHNAME', 'quorum_get_text'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 500;
-COMMENT ON FUNCTION quorum.get(text, bigint, boolean)
+COMMENT ON FUNCTION quorum.get(text, bigint, boolean, interval)
 IS 'the value of a key, or null';
 
 CREATE FUNCTION quorum.get(
 	key bytea,
 	revision bigint DEFAULT 0,
-	serializable boolean DEFAULT false
+	serializable boolean DEFAULT false,
+	max_staleness interval DEFAULT NULL
 )
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'quorum_get_bytea'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 500;
-COMMENT ON FUNCTION quorum.get(bytea, bigint, boolean)
+COMMENT ON FUNCTION quorum.get(bytea, bigint, boolean, interval)
 IS 'the value of a key, or null';
 
 CREATE FUNCTION quorum.get_kv(
 	key text,
 	revision bigint DEFAULT 0,
-	serializable boolean DEFAULT false
+	serializable boolean DEFAULT false,
+	max_staleness interval DEFAULT NULL
 )
 RETURNS quorum.kv
 AS 'MODULE_PATHNAME', 'quorum_get_kv_text'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 500;
-COMMENT ON FUNCTION quorum.get_kv(text, bigint, boolean)
+COMMENT ON FUNCTION quorum.get_kv(text, bigint, boolean, interval)
 IS 'a key with its value and revisions, or null';
 
 CREATE FUNCTION quorum.get_kv(
 	key bytea,
 	revision bigint DEFAULT 0,
-	serializable boolean DEFAULT false
+	serializable boolean DEFAULT false,
+	max_staleness interval DEFAULT NULL
 )
 RETURNS quorum.kv_bytes
 AS 'MODULE_PATHNAME', 'quorum_get_kv_bytea'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 500;
-COMMENT ON FUNCTION quorum.get_kv(bytea, bigint, boolean)
+COMMENT ON FUNCTION quorum.get_kv(bytea, bigint, boolean, interval)
 IS 'a key with its value and revisions, or null';
 
 CREATE FUNCTION quorum.range(
@@ -613,12 +617,13 @@ CREATE FUNCTION quorum.range(
 	max_mod_revision bigint DEFAULT 0,
 	min_create_revision bigint DEFAULT 0,
 	max_create_revision bigint DEFAULT 0,
-	serializable boolean DEFAULT false
+	serializable boolean DEFAULT false,
+	max_staleness interval DEFAULT NULL
 )
 RETURNS SETOF quorum.kv
 AS 'MODULE_PATHNAME', 'quorum_range_text'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 1000;
-COMMENT ON FUNCTION quorum.range(text, text, boolean, bigint, bigint, text, boolean, boolean, bigint, bigint, bigint, bigint, boolean)
+COMMENT ON FUNCTION quorum.range(text, text, boolean, bigint, bigint, text, boolean, boolean, bigint, bigint, bigint, bigint, boolean, interval)
 IS 'the keys of a range with their values and revisions';
 
 CREATE FUNCTION quorum.range(
@@ -634,12 +639,13 @@ CREATE FUNCTION quorum.range(
 	max_mod_revision bigint DEFAULT 0,
 	min_create_revision bigint DEFAULT 0,
 	max_create_revision bigint DEFAULT 0,
-	serializable boolean DEFAULT false
+	serializable boolean DEFAULT false,
+	max_staleness interval DEFAULT NULL
 )
 RETURNS SETOF quorum.kv_bytes
 AS 'MODULE_PATHNAME', 'quorum_range_bytea'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 1000;
-COMMENT ON FUNCTION quorum.range(bytea, bytea, boolean, bigint, bigint, text, boolean, boolean, bigint, bigint, bigint, bigint, boolean)
+COMMENT ON FUNCTION quorum.range(bytea, bytea, boolean, bigint, bigint, text, boolean, boolean, bigint, bigint, bigint, bigint, boolean, interval)
 IS 'the keys of a range with their values and revisions';
 
 CREATE FUNCTION quorum.count(
@@ -647,12 +653,13 @@ CREATE FUNCTION quorum.count(
 	range_end text DEFAULT NULL,
 	prefix boolean DEFAULT false,
 	revision bigint DEFAULT 0,
-	serializable boolean DEFAULT false
+	serializable boolean DEFAULT false,
+	max_staleness interval DEFAULT NULL
 )
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'quorum_count'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
-COMMENT ON FUNCTION quorum.count(text, text, boolean, bigint, boolean)
+COMMENT ON FUNCTION quorum.count(text, text, boolean, bigint, boolean, interval)
 IS 'how many keys a range has';
 
 CREATE FUNCTION quorum.count(
@@ -660,12 +667,13 @@ CREATE FUNCTION quorum.count(
 	range_end bytea DEFAULT NULL,
 	prefix boolean DEFAULT false,
 	revision bigint DEFAULT 0,
-	serializable boolean DEFAULT false
+	serializable boolean DEFAULT false,
+	max_staleness interval DEFAULT NULL
 )
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'quorum_count'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
-COMMENT ON FUNCTION quorum.count(bytea, bytea, boolean, bigint, boolean)
+COMMENT ON FUNCTION quorum.count(bytea, bytea, boolean, bigint, boolean, interval)
 IS 'how many keys a range has';
 
 CREATE FUNCTION quorum.history(

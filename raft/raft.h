@@ -573,11 +573,14 @@ struct raft_status
 	 * term is committed, so reads and configuration changes can go on.
 	 * quorum_active: a quorum answered within the last election_tick ticks.
 	 * lease_ticks: for so many more ticks no other leader can be elected by
-	 * members that keep their clocks (0: no lease).
+	 * members that keep their clocks (0: no lease).  quorum_echo_ticks: a quorum
+	 * has answered a heartbeat that was sent so many ticks ago, so until then
+	 * there was no leader of a later term (UINT32_MAX: none has).
 	 */
 	bool		commit_in_term;
 	bool		quorum_active;
 	uint32_t	lease_ticks;
+	uint32_t	quorum_echo_ticks;
 
 	/* Other roles: ticks since the leader was heard (0 on the leader). */
 	uint32_t	leader_silent_ticks;

@@ -496,6 +496,7 @@ extern uint64_t raft_read_round(const struct raft *r);
 extern size_t raft_reads_waiting(const struct raft *r);
 extern void raft_handle_read_resp(struct raft *r, const struct raft_msg *m);
 extern uint32_t raft_lease_ticks(const struct raft *r);
+extern uint32_t raft_quorum_echo_ticks(const struct raft *r);
 
 /* transfer.c */
 extern enum raft_rc raft_transfer_request(struct raft *r, raft_id to);

@@ -108,6 +108,20 @@ echo_value(const void *arg, raft_id id, uint64_t *value)
 	return true;
 }
 
+/* Ticks since the newest heartbeat was sent that a quorum has answered. */
+uint32_t
+raft_quorum_echo_ticks(const struct raft *r)
+{
+	uint64_t	sent;
+
+	if (r->role != RAFT_LEADER)
+		return UINT32_MAX;
+	sent = raft_joint_value(&r->conf, echo_value, r);
+	if (sent == 0 || sent > r->now || r->now - sent >= UINT32_MAX)
+		return UINT32_MAX;
+	return (uint32_t) (r->now - sent);
+}
+
 /* Ticks for which no one else can be elected; 0 without a lease. */
 uint32_t
 raft_lease_ticks(const struct raft *r)

@@ -46,6 +46,7 @@ raft_status(const struct raft *r, struct raft_status *st)
 	st->commit_in_term = r->role == RAFT_LEADER && raft_committed_in_term(r);
 	st->quorum_active = raft_quorum_active(r);
 	st->lease_ticks = raft_lease_ticks(r);
+	st->quorum_echo_ticks = raft_quorum_echo_ticks(r);
 	st->leader_silent_ticks = r->role == RAFT_LEADER ? 0 : r->leader_silent;
 	st->log_lost = r->lost_index > 0;
 	st->disk_failed = r->failed_seq > 0;

@@ -658,6 +658,20 @@ member_new_cluster(void)
 }
 
 int64
+member_staleness(void)
+{
+	uint64		since;
+	uint64		now;
+
+	member_require_preload();
+	since = pg_atomic_read_u64(&member_shared->fresh_since);
+	/* the state that is read must not be older than the time */
+	pg_read_barrier();
+	now = staleness_clock();
+	return since == 0 || since > now ? PG_INT64_MAX : (int64) (now - since);
+}
+
+int64
 member_published_revision(void)
 {
 	member_require_preload();

@@ -118,6 +118,13 @@ extern void member_await_detached(void);
  */
 extern void member_read_barrier(int timeout_ms);
 
+/*
+ * How old this member's state may be at most, in us: all that was committed
+ * anywhere longer ago is in it.  A look at shared memory; no message is
+ * sent.  PG_INT64_MAX where nothing is known (README, "Bounded staleness").
+ */
+extern int64 member_staleness(void);
+
 /* ----------------------------------------------------------------
  *	Questions to the leader (questions.c)
  * ----------------------------------------------------------------

@@ -645,7 +645,11 @@ link_send_batch(Link *link)
 	size_t		i;
 
 	if (link->state == LINK_READY && link->in_flight < MAX_CALLS_IN_FLIGHT)
+	{
+		if (link->kind == LINK_EXPRESS)
+			staleness_attach(link->peer, &link->batch);
 		link_call(link, &link->batch);
+	}
 	else
 		for (i = 0; i < link->batch.n_forwards; i++)
 			requests_refused(link->batch.forwards[i]->request);

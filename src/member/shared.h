@@ -160,6 +160,10 @@ typedef struct MemberShared
 	pg_atomic_uint64 published_revision;
 	ConditionVariable revision_advanced;
 
+	/* the state contains all that was committed before this time of
+	 * staleness_clock(); 0: not known */
+	pg_atomic_uint64 fresh_since;
+
 	/* processes; -1 where not running */
 	int			worker_procno;
 	int			flusher_procno;
@@ -216,6 +220,9 @@ extern bool inbox_empty(void);
 /* put the undo of a slot that nobody else moves in the place of its request, and
  * into the queue */
 extern void slot_begin_undo(RequestSlot *slot);
+
+/* staleness.c: a clock that nobody sets, in us */
+extern uint64 staleness_clock(void);
 
 /* wake a process by number; no-op for -1 */
 extern void wake_procno(int procno);

@@ -264,6 +264,7 @@ start_raft(void)
 	worker->role = MEMBER_FOLLOWER;
 	entries_init();
 	peers_reload();
+	staleness_start();
 	requests_adopt();
 	questions_start();
 	publish_revision(meta->revision);
@@ -347,6 +348,7 @@ take_batch(const char *bytes, uint32 len)
 			worker_set_role(MEMBER_QUARANTINED,
 							"The leader holds acknowledgements of log entries that this member does not have: its data went back in time.");
 	}
+	staleness_receive(head.from, batch);
 	for (i = 0; i < batch->n_forwards; i++)
 		requests_take_forward(head.from, batch->forwards[i]);
 	for (i = 0; i < batch->n_refused; i++)
@@ -391,6 +393,7 @@ take_tick(void)
 		next_tick = TimestampTzPlusMilliseconds(now, tick_ms);
 	if (worker->raft == NULL)
 		return;
+	staleness_tick();
 	(void) raft_tick(worker->raft);
 	if (!in_apply)
 		membership_tick();
@@ -486,6 +489,7 @@ run_turn(void)
 			if (!raft_has_ready(worker->raft) && worker->applied >= worker->apply_to)
 				break;
 		}
+		staleness_turn();
 		if (ready_held_is_due())
 			ready_release_held();
 		background_slices();

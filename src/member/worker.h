@@ -77,6 +77,14 @@ typedef struct Peer
 	bool		holding;
 	struct raft_msg held;
 	uint64		sent_commit;
+
+	/* times of its clock (staleness.c): the one to prove, the latest, the last proved */
+	uint64		asked_time;
+	uint64		asked_tick;
+	uint64		latest_time;
+	uint64		latest_tick;
+	uint64		proved_time;
+	uint64		proved_commit;
 } Peer;
 
 typedef struct Worker
@@ -268,6 +276,13 @@ extern void membership_apply(uint64 index, uint64 term, const Quorum__Command *c
 extern void membership_tick(void);
 extern void membership_take_join(const Quorum__JoinRequest *join);
 extern void membership_take_members(const Quorum__PeerBatch *batch);
+
+/* staleness.c: how fresh the state is */
+extern void staleness_start(void);
+extern void staleness_tick(void);
+extern void staleness_turn(void);
+extern void staleness_attach(Peer *peer, Quorum__PeerBatch *batch);
+extern void staleness_receive(uint64 from, const Quorum__PeerBatch *batch);
 
 /* publish.c */
 extern void publish_status(void);

@@ -85,6 +85,34 @@ sql_begin_read(bool serializable)
 	return member_open_store();
 }
 
+Relation
+sql_begin_bounded_read(bool serializable, int64 max_staleness)
+{
+	int64		age;
+
+	if (max_staleness < 0)
+		return sql_begin_read(serializable);
+
+	sql_require_member();
+	if (unlikely(RecoveryInProgress()))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("reads of bounded staleness are not possible on a standby"),
+				 errdetail("A standby is no member of the quorum."),
+				 errhint("Pass serializable => true to read the state this standby has.")));
+	age = member_staleness();
+	if (age > max_staleness)
+		ereport(ERROR,
+				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+				 errmsg("this member's state may be older than max_staleness"),
+				 age == PG_INT64_MAX ?
+				 errdetail("This member has not heard from a leader that has a quorum.") :
+				 errdetail("It is known to contain what was committed until %lld ms ago.",
+						   (long long) (age / 1000)),
+				 errhint("Leave max_staleness out for a read that asks the quorum, or pass serializable => true for this member's state however old it is.")));
+	return member_open_store();
+}
+
 void
 sql_end_read(Relation store)
 {

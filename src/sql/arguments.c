@@ -153,6 +153,29 @@ sql_arg_timeout(FunctionCallInfo fcinfo, int argno)
 	return (int) Min(ms, (double) PG_INT32_MAX);
 }
 
+int64
+sql_arg_max_staleness(FunctionCallInfo fcinfo, int argno, bool serializable)
+{
+	Interval   *interval;
+	double		us;
+
+	if (PG_ARGISNULL(argno))
+		return -1;
+	if (serializable)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("serializable and max_staleness cannot be given together"),
+				 errdetail("A serializable read takes this member's state however old it is.")));
+	interval = PG_GETARG_INTERVAL_P(argno);
+	us = interval->time +
+		(interval->day + interval->month * (double) DAYS_PER_MONTH) * USECS_PER_DAY;
+	if (us < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_staleness must not be negative")));
+	return us < (double) PG_INT64_MAX ? (int64) us : PG_INT64_MAX - 1;
+}
+
 /* sort_by: the name of a column of quorum.kv */
 static Etcdserverpb__RangeRequest__SortTarget
 sort_target(FunctionCallInfo fcinfo, int argno)

@@ -31,18 +31,20 @@ PG_FUNCTION_INFO_V1(quorum_##name##_bytea); \
 Datum quorum_##name##_bytea(PG_FUNCTION_ARGS) \
 { return name##_form(fcinfo, SQL_BYTES); }
 
-/* The key of the arguments (key, revision, serializable), or NULL */
+/* The key of the arguments (key, revision, serializable, max_staleness), or NULL */
 static Mvccpb__KeyValue *
 get_one(FunctionCallInfo fcinfo)
 {
 	ProtobufCBinaryData key = sql_arg_key(fcinfo, 0);
 	int64		revision = sql_arg_count(fcinfo, 1, "revision");
+	bool		serializable = sql_arg_bool(fcinfo, 2);
+	int64		max_staleness = sql_arg_max_staleness(fcinfo, 3, serializable);
 	Mvccpb__KeyValue *kv = NULL;
 	StoreRangeInfo info = {0};
 	StoreError	error;
 	Relation	store;
 
-	store = sql_begin_read(sql_arg_bool(fcinfo, 2));
+	store = sql_begin_bounded_read(serializable, max_staleness);
 	error = store_get(store, sql_caller(store), (const char *) key.data, (uint32) key.len,
 					  revision, &kv, &info);
 	sql_end_read(store);
@@ -50,7 +52,7 @@ get_one(FunctionCallInfo fcinfo)
 	return kv;
 }
 
-/* get(key, revision, serializable) */
+/* get(key, revision, serializable, max_staleness) */
 static Datum
 get_form(FunctionCallInfo fcinfo, SqlForm form)
 {
@@ -62,7 +64,7 @@ get_form(FunctionCallInfo fcinfo, SqlForm form)
 }
 KEY_FORMS(get)
 
-/* get_kv(key, revision, serializable) */
+/* get_kv(key, revision, serializable, max_staleness) */
 static Datum
 get_kv_form(FunctionCallInfo fcinfo, SqlForm form)
 {
@@ -77,7 +79,7 @@ KEY_FORMS(get_kv)
 /*
  * range(key, range_end, prefix, revision, max_rows, sort_by, descending,
  * keys_only, min_mod_revision, max_mod_revision, min_create_revision,
- * max_create_revision, serializable)
+ * max_create_revision, serializable, max_staleness)
  */
 static Datum
 range_form(FunctionCallInfo fcinfo, SqlForm form)
@@ -86,6 +88,7 @@ range_form(FunctionCallInfo fcinfo, SqlForm form)
 	StoreRangeInfo info = {0};
 	SqlRowSink	sink;
 	SqlRange	range;
+	int64		max_staleness;
 	StoreError	error;
 	Relation	store;
 
@@ -93,13 +96,14 @@ range_form(FunctionCallInfo fcinfo, SqlForm form)
 	request.key = range.key;
 	request.range_end = range.range_end;
 	sql_arg_range_options(fcinfo, 3, &request);
+	max_staleness = sql_arg_max_staleness(fcinfo, 13, request.serializable);
 	error = store_validate_range(&request);
 	if (error != STORE_OK)
 		sql_raise(error, 0, 0);
 
 	sql_sink_begin(&sink, fcinfo, form);
 	sink.keys_only = request.keys_only;
-	store = sql_begin_read(request.serializable);
+	store = sql_begin_bounded_read(request.serializable, max_staleness);
 	error = store_range(store, sql_caller(store), &request, false, sql_sink_kv, &sink, &info);
 	sql_end_read(store);
 	sql_check(error, &info);
@@ -108,7 +112,7 @@ range_form(FunctionCallInfo fcinfo, SqlForm form)
 }
 KEY_FORMS(range)
 
-/* count(key, range_end, prefix, revision, serializable), for text and bytea */
+/* count(key, range_end, prefix, revision, serializable, max_staleness), for text and bytea */
 PG_FUNCTION_INFO_V1(quorum_count);
 Datum
 quorum_count(PG_FUNCTION_ARGS)
@@ -116,6 +120,7 @@ quorum_count(PG_FUNCTION_ARGS)
 	Etcdserverpb__RangeRequest request = ETCDSERVERPB__RANGE_REQUEST__INIT;
 	StoreRangeInfo info = {0};
 	SqlRange	range;
+	int64		max_staleness;
 	StoreError	error;
 	Relation	store;
 
@@ -124,12 +129,13 @@ quorum_count(PG_FUNCTION_ARGS)
 	request.range_end = range.range_end;
 	request.revision = sql_arg_count(fcinfo, 3, "revision");
 	request.serializable = sql_arg_bool(fcinfo, 4);
+	max_staleness = sql_arg_max_staleness(fcinfo, 5, request.serializable);
 	request.count_only = true;
 	error = store_validate_range(&request);
 	if (error != STORE_OK)
 		sql_raise(error, 0, 0);
 
-	store = sql_begin_read(request.serializable);
+	store = sql_begin_bounded_read(request.serializable, max_staleness);
 	error = store_range(store, sql_caller(store), &request, true, NULL, NULL, &info);
 	sql_end_read(store);
 	sql_check(error, &info);

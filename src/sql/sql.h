@@ -68,6 +68,10 @@ extern void sql_arg_range(FunctionCallInfo fcinfo, int key_argno, int end_argno,
 /* milliseconds of an interval, -1 if NULL; ERROR 22023 if negative */
 extern int	sql_arg_timeout(FunctionCallInfo fcinfo, int argno);
 
+/* microseconds of the interval max_staleness, -1 if NULL; ERROR 22023 if negative, or
+ * together with serializable */
+extern int64 sql_arg_max_staleness(FunctionCallInfo fcinfo, int argno, bool serializable);
+
 /* the eight or twelve arguments of range() and op_range(), from first_argno on:
  * revision, max_rows, sort_by, descending, keys_only, min_mod_revision,
  * max_mod_revision, min_create_revision, max_create_revision, serializable */
@@ -153,6 +157,12 @@ extern void sql_require_writable(const char *function);
  * sql_end_read() closes and unlocks it; the lock is not kept to the end of the transaction.
  */
 extern Relation sql_begin_read(bool serializable);
+
+/*
+ * The same with a max_staleness, in us (-1: none): the state as it is, if it
+ * is known not to be older, else ERROR 57P03.
+ */
+extern Relation sql_begin_bounded_read(bool serializable, int64 max_staleness);
 extern void sql_end_read(Relation store);
 
 /*
