@@ -144,6 +144,8 @@ store_open(Relation tree)
 	store->edit_context = AllocSetContextCreate(context, "quorum members",
 												ALLOCSET_SMALL_SIZES);
 	store->overlay = overlay_create();
+	store->lease_edits = lease_edits_create();
+	store->lease_garbage = true;
 	store->txn_writer.check_put = txn_check_put;
 	store->txn_writer.put = txn_put;
 	store->txn_writer.delete_range = txn_delete_range;
@@ -153,6 +155,7 @@ store_open(Relation tree)
 	store->meta = meta_decode(buffer, len);
 	MemoryContextSwitchTo(store->scratch);
 	store_purge_unpublished(store, tree);
+	lease_purge_unpublished(store, tree);
 
 	MemoryContextSwitchTo(old_context);
 	MemoryContextReset(store->scratch);
@@ -184,16 +187,12 @@ store_meta(Store *store)
  * ----------------------------------------------------------------
  */
 
-/* Leases are items of their own keyspace. */
 static bool
 lease_exists(Store *store, int64 lease)
 {
-	TreeKey		tree_key;
-	TreeItem	item;
+	LeaseVersion version;
 
-	number_tree_key(&tree_key, SPACE_LEASE, (uint64) lease, 0);
-	return tree_lookup(store->view.tree, TREE_MAIN, &tree_key, false, &item) &&
-		tree_key_compare(&item.key, &tree_key) == 0;
+	return lease_find(store, lease, &version);
 }
 
 /*
@@ -201,8 +200,8 @@ lease_exists(Store *store, int64 lease)
  * tombstone comes with the create revision of the key that goes, to be told, and
  * is stored without.
  */
-static void
-add_version(Store *store, KeyVersion *version)
+void
+store_add_version(Store *store, KeyVersion *version)
 {
 	if (version->tombstone)
 	{
@@ -218,11 +217,12 @@ add_version(Store *store, KeyVersion *version)
 	store->view.latest = version->revision;
 }
 
-static void
-spill_if_large(Store *store)
+void
+store_spill_if_large(Store *store)
 {
 	if (store->overlay->nversions >= store_spill_versions ||
-		store->overlay->bytes >= SPILL_BYTES)
+		store->overlay->bytes >= SPILL_BYTES ||
+		lease_edits_count(store->lease_edits) >= store_spill_versions)
 		store_write(store, false);
 }
 
@@ -267,7 +267,9 @@ do_put(Store *store, const Etcdserverpb__PutRequest *request, bool exists,
 		version.value_len = request->value.len;
 	}
 
-	add_version(store, &version);
+	store_add_version(store, &version);
+	lease_key_changed(store, version.key, version.key_len,
+					  exists ? previous->lease : 0, version.lease);
 	if (!exists)
 		store->meta->live_keys++;
 
@@ -311,6 +313,7 @@ do_delete_range(Store *store, const Etcdserverpb__DeleteRangeRequest *request,
 	MemoryContext old_context;
 	KeyRange	range;
 	KeyVersion *keys;
+	int64	   *leases;
 	char	   *start;
 	size_t		max_prev = 0;
 	int64		deleted = 0;
@@ -321,6 +324,7 @@ do_delete_range(Store *store, const Etcdserverpb__DeleteRangeRequest *request,
 	slice_context = AllocSetContextCreate(store->scratch, "quorum delete",
 										  ALLOCSET_DEFAULT_SIZES);
 	keys = palloc(DELETE_SLICE_KEYS * sizeof(KeyVersion));
+	leases = palloc(DELETE_SLICE_KEYS * sizeof(int64));
 	start = palloc(STORE_MAX_KEY_BYTES + 1);
 
 	do
@@ -345,6 +349,7 @@ do_delete_range(Store *store, const Etcdserverpb__DeleteRangeRequest *request,
 			keys[n].key_len = version.key_len;
 			keys[n].tombstone = true;
 			keys[n].create_revision = version.create_revision;
+			leases[n] = version.lease;
 			bytes += version.key_len + version.value_len;
 			n++;
 		}
@@ -352,7 +357,10 @@ do_delete_range(Store *store, const Etcdserverpb__DeleteRangeRequest *request,
 		MemoryContextSwitchTo(old_context);
 
 		for (i = 0; i < n; i++)
-			add_version(store, &keys[i]);
+		{
+			store_add_version(store, &keys[i]);
+			lease_key_changed(store, keys[i].key, keys[i].key_len, leases[i], 0);
+		}
 		deleted += n;
 		if (n == 0 || range.kind == KEY_RANGE_POINT)
 			break;
@@ -363,7 +371,7 @@ do_delete_range(Store *store, const Etcdserverpb__DeleteRangeRequest *request,
 		range.start = start;
 		range.start_len = keys[n - 1].key_len + 1;
 		MemoryContextReset(slice_context);
-		spill_if_large(store);
+		store_spill_if_large(store);
 		view_poll(&store->view);
 	} while (n > 0);
 
@@ -609,6 +617,12 @@ apply_command(Store *store, uint64 index, const Quorum__Command *command,
 			return apply_put_sequential(store, command->put_sequential, result);
 		case QUORUM__COMMAND__OP_ALARM:
 			return alarms_apply(store, command->alarm, result);
+		case QUORUM__COMMAND__OP_LEASE_GRANT:
+			return apply_lease_grant(store, command->lease_grant, result);
+		case QUORUM__COMMAND__OP_LEASE_REVOKE:
+			return apply_lease_revoke(store, command->lease_revoke);
+		case QUORUM__COMMAND__OP_LEASE_CHECKPOINT:
+			return apply_lease_checkpoint(store, command->lease_checkpoint);
 		default:
 			return STORE_INVALID_REQUEST;
 	}
@@ -660,7 +674,7 @@ advance(Store *store, uint64 index, uint64 term)
  * The command is no longer needed when this returns.  The result, if wanted,
  * is in the current memory context; in its headers only the revision is set.
  */
-void
+StoreError
 store_apply(Store *store, uint64 index, uint64 term, const Quorum__Command *command,
 			bool want_result, Quorum__Result **result)
 {
@@ -705,7 +719,8 @@ store_apply(Store *store, uint64 index, uint64 term, const Quorum__Command *comm
 	}
 	if (result != NULL)
 		*result = answer;
-	spill_if_large(store);
+	store_spill_if_large(store);
+	return error;
 }
 
 /*

@@ -210,23 +210,15 @@ remove_some(StoreView *view, CompactRound *round, Removals *removals, int max)
 		round->phase++;
 }
 
-/*
- * store_compact_slice
- *		Do a part of the physical compaction: examine at most max_revisions
- *		changes, or remove at most so many items.
- *
- * Outside a batch.  True while there is more to do; does nothing, and writes
- * nothing, when there is not.
- */
-bool
-store_compact_slice(Store *store, Relation tree, int max_revisions)
+/* Do a part of the physical compaction; true while there is more to do */
+static bool
+compact_versions(Store *store, Relation tree, int max_revisions)
 {
 	Quorum__StoreMeta *meta = store->meta;
 	CompactRound *round = store->compact_round;
 	MemoryContext old_context;
 	StoreView	view;
 
-	Assert(store->view.tree == NULL);
 	if (round == NULL && meta->compact_done_revision >= meta->compacted_revision)
 		return false;
 	if (round == NULL)
@@ -234,7 +226,6 @@ store_compact_slice(Store *store, Relation tree, int max_revisions)
 							Max(meta->compact_done_revision, 0), 0);
 	store->compact_round = round;
 
-	max_revisions = Max(max_revisions, 1);
 	memset(&view, 0, sizeof(view));
 	view.tree = tree;
 	old_context = MemoryContextSwitchTo(round->context);
@@ -273,4 +264,24 @@ store_compact_slice(Store *store, Relation tree, int max_revisions)
 		MemoryContextDelete(round->context);
 	}
 	return meta->compact_done_revision < meta->compacted_revision;
+}
+
+/*
+ * store_compact_slice
+ *		Do a part of the physical compaction: examine at most max_revisions
+ *		changes, or remove at most so many items.  The same for what leases
+ *		have left behind.
+ *
+ * Outside a batch.  True while there is more to do; does nothing, and writes
+ * nothing, when there is not.
+ */
+bool
+store_compact_slice(Store *store, Relation tree, int max_revisions)
+{
+	bool		more;
+
+	Assert(store->view.tree == NULL);
+	max_revisions = Max(max_revisions, 1);
+	more = compact_versions(store, tree, max_revisions);
+	return lease_collect_garbage(store, tree, max_revisions) || more;
 }

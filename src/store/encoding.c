@@ -25,6 +25,7 @@
 #define ITEM_FLAGS		(ITEM_TOMBSTONE | ITEM_LEASE)
 
 /* Field numbers of StoreMeta that meta_head() picks out */
+#define META_APPLIED_INDEX		2
 #define META_REVISION			4
 #define META_COMPACTED_REVISION	5
 #define META_AUTH_ENABLED		10
@@ -333,6 +334,151 @@ decode_index(const TreeItem *item, KeyVersion *version)
 	version->value_len = 0;
 }
 
+/* ----------------------------------------------------------------
+ *	Leases
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Where a version of a lease lies, and where a seek finds the newest not after
+ * the index.  With PG_UINT64_MAX: the newest of all.
+ */
+void
+lease_tree_key(TreeKey *tree_key, int64 id, uint64 index)
+{
+	number_tree_key(tree_key, SPACE_LEASE, (uint64) id, ~index);
+}
+
+/* Write a lease's value; at most LEASE_VALUE_MAX bytes */
+uint32
+encode_lease(char *buffer, const LeaseVersion *version)
+{
+	char	   *p = buffer;
+
+	*p++ = version->revoked ? ITEM_TOMBSTONE : 0;
+	if (!version->revoked)
+	{
+		p = put_varint(p, (uint64) version->ttl);
+		p = put_varint(p, (uint64) version->remaining);
+	}
+	return p - buffer;
+}
+
+/* Fill in what a lease's tree key says; false if it is no lease's key */
+bool
+decode_lease_key(const TreeKey *tree_key, LeaseVersion *version)
+{
+	if (tree_key->space != SPACE_LEASE)
+		return false;
+	version->id = (int64) tree_key->major;
+	version->index = ~tree_key->minor;
+	return true;
+}
+
+/* Decode an item of SPACE_LEASE, whose value has been read */
+void
+decode_lease(const TreeItem *item, LeaseVersion *version)
+{
+	const char *p = item->value;
+	const char *end = p + item->value_len;
+	uint64		ttl = 0;
+	uint64		remaining = 0;
+	uint8		flags;
+
+	if (!decode_lease_key(&item->key, version) || p == NULL || p >= end)
+		corrupted("lease");
+	flags = (uint8) *p++;
+	if (flags & ~ITEM_TOMBSTONE)
+		corrupted("lease");
+	version->revoked = (flags & ITEM_TOMBSTONE) != 0;
+	if (!version->revoked)
+	{
+		p = get_varint(p, end, &ttl);
+		if (p != NULL)
+			p = get_varint(p, end, &remaining);
+	}
+	if (p != end)
+		corrupted("lease");
+	version->ttl = (int64) ttl;
+	version->remaining = (int64) remaining;
+}
+
+static char *
+put_lease_id(char *p, int64 id)
+{
+	int			i;
+
+	for (i = 0; i < ATTACHMENT_ID_BYTES; i++)
+		*p++ = (char) ((uint64) id >> (56 - 8 * i));
+	return p;
+}
+
+static int64
+get_lease_id(const char *p)
+{
+	uint64		id = 0;
+	int			i;
+
+	for (i = 0; i < ATTACHMENT_ID_BYTES; i++)
+		id = id << 8 | (uint8) *p++;
+	return (int64) id;
+}
+
+/*
+ * Write the bytes of an attachment's key: ATTACHMENT_ID_BYTES and the user key.
+ * Returns how many.
+ */
+uint32
+encode_attachment_bytes(char *buffer, int64 id, const char *key, uint32 key_len)
+{
+	memcpy(put_lease_id(buffer, id), key, key_len);
+	return ATTACHMENT_ID_BYTES + key_len;
+}
+
+/* Where an attachment lies; the bytes are those of encode_attachment_bytes() */
+void
+attachment_tree_key(TreeKey *tree_key, const char *bytes, uint32 len)
+{
+	number_tree_key(tree_key, SPACE_ATTACHMENT, 0, 0);
+	tree_key->data = bytes;
+	tree_key->len = (uint16) len;
+}
+
+/* The lease and the user key of an attachment; false if it is no attachment's key */
+bool
+decode_attachment_key(const TreeKey *tree_key, int64 *id, const char **key, uint32 *key_len)
+{
+	if (tree_key->space != SPACE_ATTACHMENT)
+		return false;
+	if (tree_key->len <= ATTACHMENT_ID_BYTES)
+		corrupted("attachment of a lease");
+	*id = get_lease_id(tree_key->data);
+	*key = tree_key->data + ATTACHMENT_ID_BYTES;
+	*key_len = tree_key->len - ATTACHMENT_ID_BYTES;
+	return true;
+}
+
+/* Write a change's value: as many bytes as an attachment's key has */
+uint32
+encode_lease_change(char *buffer, const LeaseChange *change)
+{
+	return encode_attachment_bytes(buffer, change->id, change->key, change->key_len);
+}
+
+/* Decode an item of SPACE_LEASE_CHANGE, whose value has been read */
+void
+decode_lease_change(const TreeItem *item, LeaseChange *change)
+{
+	if (item->key.space != SPACE_LEASE_CHANGE || item->value == NULL ||
+		item->value_len < ATTACHMENT_ID_BYTES)
+		corrupted("change of a lease");
+	change->index = item->key.major;
+	change->number = item->key.minor;
+	change->id = get_lease_id(item->value);
+	change->key = item->value + ATTACHMENT_ID_BYTES;
+	change->key_len = item->value_len - ATTACHMENT_ID_BYTES;
+}
+
 /* The client's form of a version; borrows key and value */
 void
 version_to_kv(const KeyVersion *version, Mvccpb__KeyValue *kv)
@@ -406,6 +552,9 @@ meta_head(const char *meta, uint32 len, MetaHead *head)
 					corrupted("state");
 				switch (tag >> 3)
 				{
+					case META_APPLIED_INDEX:
+						head->applied_index = value;
+						break;
 					case META_REVISION:
 						head->revision = (int64) value;
 						break;

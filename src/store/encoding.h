@@ -12,12 +12,18 @@
  *		 first and a read as of a revision is one forward seek.  Value: a flags
  *		 byte, for a put the create revision (as distance), version and lease,
  *		 then the user's value.
- *	'l'  leases, at (id, 0).
+ *	'c'  the changes of leases that are still to be tidied up after: one item for
+ *		 each, at (log index, number).  Value: the lease's id, and the user key
+ *		 if it is one that has lost this lease.
+ *	'l'  the versions of the leases: at (id, complement of the log index), so
+ *		 that the newest comes first.  Value: a flags byte, the time to live and
+ *		 what was left of it at the last checkpoint.
  *	'm'  members, at (id, 0).  Value: a packed Member.
+ *	't'  attachments: bytes is a lease's id, big-endian, and a user key.  No value.
  *
- * That 'i' sorts before 'k' matters: a batch is written in key order, so a crash
- * in the middle of it never leaves a version that the index does not know of, and
- * store_open() finds all that was left behind.
+ * That 'i' sorts before 'k', and 'c' before 'l' and 'l' before 't', matters: a
+ * batch is written in key order, so a crash in the middle of it never leaves a
+ * version that no index knows of, and store_open() finds all that was left behind.
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -35,8 +41,16 @@
 
 #define SPACE_REVISION	'i'
 #define SPACE_KEY		'k'
+#define SPACE_LEASE_CHANGE	'c'
 #define SPACE_LEASE		'l'
 #define SPACE_MEMBER	'm'
+#define SPACE_ATTACHMENT	't'
+
+/* Bytes before the user key in the key of an attachment */
+#define ATTACHMENT_ID_BYTES		8
+
+/* Most bytes that encode_lease() writes */
+#define LEASE_VALUE_MAX		24
 
 /* StoreMeta.format of what this version writes */
 #define STORE_FORMAT	1
@@ -62,6 +76,26 @@ typedef struct KeyVersion
 	const char *value;
 	uint32		value_len;
 } KeyVersion;
+
+/* A lease as of a log index */
+typedef struct LeaseVersion
+{
+	int64		id;
+	uint64		index;			/* of the entry that made it */
+	bool		revoked;
+	int64		ttl;			/* seconds; 0 in a revoked one, as remaining */
+	int64		remaining;		/* seconds at the last checkpoint, 0: all of them */
+} LeaseVersion;
+
+/* A change of a lease, or of a key that has lost it; key is borrowed */
+typedef struct LeaseChange
+{
+	uint64		index;
+	uint64		number;			/* within the entry */
+	int64		id;
+	const char *key;			/* key_len 0: of the lease itself */
+	uint32		key_len;
+} LeaseChange;
 
 /*
  * A range of keys in etcd's convention: range_end empty means the key alone,
@@ -117,11 +151,23 @@ extern bool decode_version_key(const TreeKey *tree_key, KeyVersion *version);
 extern uint8 encode_index_flags(bool tombstone);
 extern void decode_index(const TreeItem *item, KeyVersion *version);
 
+extern void lease_tree_key(TreeKey *tree_key, int64 id, uint64 index);
+extern uint32 encode_lease(char *buffer, const LeaseVersion *version);
+extern bool decode_lease_key(const TreeKey *tree_key, LeaseVersion *version);
+extern void decode_lease(const TreeItem *item, LeaseVersion *version);
+extern uint32 encode_lease_change(char *buffer, const LeaseChange *change);
+extern void decode_lease_change(const TreeItem *item, LeaseChange *change);
+extern uint32 encode_attachment_bytes(char *buffer, int64 id, const char *key, uint32 key_len);
+extern void attachment_tree_key(TreeKey *tree_key, const char *bytes, uint32 len);
+extern bool decode_attachment_key(const TreeKey *tree_key, int64 *id,
+								  const char **key, uint32 *key_len);
+
 extern void version_to_kv(const KeyVersion *version, Mvccpb__KeyValue *kv);
 
 /* What every read needs of the meta */
 typedef struct MetaHead
 {
+	uint64		applied_index;
 	int64		revision;
 	int64		compacted_revision;
 	bool		auth_enabled;

@@ -5,8 +5,8 @@
  *
  * The sender walks the tree in key order and leaves out what is newer than the
  * revision at which it began; what is not newer stays as it is while the sender
- * goes on, as long as no physical compaction runs.  Items without a revision,
- * the members, are sent as they are when the walk gets there, maybe newer than
+ * goes on, as long as no physical compaction runs.  For leases the log index is what
+ * the revision is for keys.  Items that have neither, as the members, are sent as they are when the walk gets there, maybe newer than
  * the rest: the receiver goes on to apply the entries behind the snapshot's
  * index, and that leads to the same again.
  *
@@ -69,6 +69,7 @@ typedef struct Position
 struct StoreSnapshotReader
 {
 	int64		revision;
+	uint64		applied_index;
 	uint32		sequence;
 	bool		finished;
 	Position	next;			/* the key to go on with */
@@ -108,6 +109,7 @@ store_snapshot_begin(Relation tree, Quorum__StoreMeta **meta)
 
 	*meta = store_read_meta(tree);
 	reader->revision = (*meta)->revision;
+	reader->applied_index = (*meta)->applied_index;
 	number_tree_key(&first, 0, 0, 0);
 	position_set(&reader->next, &first);
 	return reader;
@@ -119,16 +121,21 @@ store_snapshot_end(StoreSnapshotReader *reader)
 	pfree(reader);
 }
 
-/* Is the item part of the state as of the revision? */
+/* Is the item part of the state that is streamed? */
 static bool
-item_belongs(const TreeKey *key, int64 revision)
+item_belongs(const StoreSnapshotReader *reader, const TreeKey *key)
 {
 	KeyVersion	version;
+	LeaseVersion lease;
 
 	if (key->space == SPACE_REVISION)
-		return key->major <= (uint64) revision;
+		return key->major <= (uint64) reader->revision;
+	if (key->space == SPACE_LEASE_CHANGE)
+		return key->major <= reader->applied_index;
 	if (decode_version_key(key, &version))
-		return version.revision <= revision;
+		return version.revision <= reader->revision;
+	if (decode_lease_key(key, &lease))
+		return lease.index <= reader->applied_index;
 	return true;
 }
 
@@ -145,12 +152,20 @@ set_next(StoreSnapshotReader *reader, const TreeKey *key)
 static void
 skip_to(StoreSnapshotReader *reader, const TreeKey *key)
 {
-	if (key->space == SPACE_REVISION)
+	if (key->space == SPACE_REVISION || key->space == SPACE_LEASE_CHANGE)
 	{
 		TreeKey		next_space;
 
-		number_tree_key(&next_space, SPACE_REVISION + 1, 0, 0);
+		number_tree_key(&next_space, key->space + 1, 0, 0);
 		position_set(&reader->next, &next_space);
+		return;
+	}
+	if (key->space == SPACE_LEASE)
+	{
+		TreeKey		published;
+
+		lease_tree_key(&published, (int64) key->major, reader->applied_index);
+		position_set(&reader->next, &published);
 		return;
 	}
 	position_set(&reader->next, key);
@@ -228,7 +243,7 @@ store_snapshot_next(StoreSnapshotReader *reader, Relation tree, uint32 max_bytes
 		}
 
 		examined++;
-		if (!item_belongs(&item.key, reader->revision))
+		if (!item_belongs(reader, &item.key))
 		{
 			set_next(reader, &item.key);
 			if (++skipped >= CHUNK_SKIP_VERSIONS)

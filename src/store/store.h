@@ -30,6 +30,9 @@
 /* Longest key, in bytes */
 #define STORE_MAX_KEY_BYTES		2048
 
+/* Longest time to live of a lease, in seconds (etcd's) */
+#define STORE_MAX_LEASE_TTL		INT64CONST(9000000000)
+
 /*
  * Why a request was refused.  The faces map these to SQLSTATEs and to etcd's
  * gRPC codes and texts.  Part of Result on the wire: values never change.
@@ -170,6 +173,7 @@ extern const Quorum__StoreMeta *store_meta(Store *store);
  * kind this version does not have, is an ERROR (a member must not skip what
  * others apply).
  *
+ * Returns what became of the command, a refusal being the log's own affair.
  * *result is filled, in the current memory context, if want_result is set
  * (only the origin needs it); the packed Result is what the waiter gets.
  * poll, if not NULL, is called between slices of a long command (every few
@@ -177,9 +181,9 @@ extern const Quorum__StoreMeta *store_meta(Store *store);
  */
 typedef void (*StorePoll) (void *arg);
 extern void store_begin(Store *store, Relation tree, StorePoll poll, void *poll_arg);
-extern void store_apply(Store *store, uint64 index, uint64 term,
-						const Quorum__Command *command,
-						bool want_result, Quorum__Result **result);
+extern StoreError store_apply(Store *store, uint64 index, uint64 term,
+							  const Quorum__Command *command,
+							  bool want_result, Quorum__Result **result);
 /* for an applied configuration entry: the new configuration, and the members to
  * record (upsert) or drop; counts as the application of that entry */
 extern void store_apply_configuration(Store *store, uint64 index, uint64 term,
@@ -289,6 +293,40 @@ extern bool store_command_grows(const Quorum__Command *command);
 
 /* members and configuration */
 extern List *store_read_members(Relation tree);	/* of Quorum__Member *, by id */
+
+/* ----------------------------------------------------------------
+ *	Leases as readers see them (lease_read.c); any process, the worker too,
+ *	outside a batch
+ * ----------------------------------------------------------------
+ */
+typedef struct StoreLease
+{
+	int64		id;
+	int64		ttl;			/* granted, in seconds */
+	int64		remaining;		/* seconds left at the last checkpoint; 0: all of ttl */
+} StoreLease;
+
+/* Returns false to stop; the memory is the store's */
+typedef bool (*StoreLeaseVisit) (const StoreLease *lease, void *arg);
+typedef bool (*StoreKeyVisit) (const char *key, uint32 key_len, void *arg);
+
+/* The lease, if it exists */
+extern bool store_get_lease(Relation tree, int64 id, StoreLease *lease);
+
+/*
+ * All leases behind after_id, in the order of their ids as unsigned numbers (so 0,
+ * which is no lease's, begins at the beginning).  Memory is O(1).  Each is as
+ * it was at some moment between the call and its visit.
+ */
+extern void store_scan_leases(Relation tree, int64 after_id, StoreLeaseVisit visit, void *arg);
+
+/*
+ * The keys attached to a lease, in key order; none if it does not exist.  The
+ * caller must be allowed to read every one of them (etcd's rule); it has been shown
+ * none of those behind the first that it must not.
+ */
+extern StoreError store_lease_keys(Relation tree, const StoreCaller *caller, int64 id,
+								   StoreKeyVisit visit, void *arg);
 
 /* storage row decoder for quorum.mvcc: (key bytea, mod_revision bigint, sub bigint,
  * create_revision bigint, version bigint, lease bigint, deleted boolean, value bytea) */

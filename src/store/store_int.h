@@ -32,6 +32,7 @@ typedef struct MemberEdit
 } MemberEdit;
 
 typedef struct CompactRound CompactRound;
+typedef struct LeaseEdits LeaseEdits;
 
 struct Store
 {
@@ -49,6 +50,7 @@ struct Store
 	StoreView	view;
 	Overlay    *overlay;
 	List	   *member_edits;	/* of MemberEdit *, by id */
+	LeaseEdits *lease_edits;	/* leases.c */
 	int			nchanges;		/* made by the batch, written or not */
 	bool		advanced;		/* an entry has been applied */
 	int64		sub;			/* changes of the command at hand */
@@ -60,6 +62,7 @@ struct Store
 	void	   *key_gone_arg;
 
 	CompactRound *compact_round;	/* compact.c; NULL between two of them */
+	bool		lease_garbage;	/* lease_garbage.c may have something to do */
 };
 
 /* The revision that the command at hand makes if it changes anything */
@@ -75,7 +78,21 @@ store_next_revision(const Store *store)
  */
 extern int	store_spill_versions;
 
+/* apply.c: for the commands in other files */
+extern void store_add_version(Store *store, KeyVersion *version);
+extern void store_spill_if_large(Store *store);
+
+/* Changes on their way to the tree, in slices; write.c */
+typedef struct ChangeSlice
+{
+	Store	   *store;
+	TreeChange *changes;
+	int			n;
+	XLogRecPtr	lsn;
+} ChangeSlice;
+
 /* write.c */
+extern TreeChange *next_change(ChangeSlice *slice);
 extern XLogRecPtr store_write(Store *store, bool finish);
 extern int	sort_removals(TreeChange *changes, int n);
 extern void remove_items(StoreView *view, const TreeChange *changes, int n);
@@ -85,5 +102,61 @@ extern void store_purge_unpublished(Store *store, Relation tree);
 extern void store_record_member(Store *store, const Quorum__Member *member);
 extern void store_drop_member(Store *store, uint64 id);
 extern bool store_member_exists(Store *store, uint64 id);
+
+/* leases.c */
+extern LeaseEdits *lease_edits_create(void);
+extern int	lease_edits_count(const LeaseEdits *edits);
+extern bool lease_find(Store *store, int64 id, LeaseVersion *version);
+extern void lease_key_changed(Store *store, const char *key, uint32 key_len,
+							  int64 old_lease, int64 new_lease);
+extern StoreError apply_lease_grant(Store *store, const Etcdserverpb__LeaseGrantRequest *request,
+									Quorum__Result *result);
+extern StoreError apply_lease_revoke(Store *store,
+									 const Etcdserverpb__LeaseRevokeRequest *request);
+extern StoreError apply_lease_checkpoint(Store *store,
+										 const Etcdserverpb__LeaseCheckpointRequest *request);
+extern void lease_write_changes(ChangeSlice *slice);
+extern void lease_write_versions(ChangeSlice *slice);
+extern void lease_write_attachments(ChangeSlice *slice);
+extern void lease_edits_reset(LeaseEdits *edits);
+
+/*
+ * lease_keys.c: keys attached to a lease, at most max of them, in key order
+ * from start on, in the current memory context; as of the view, and of the
+ * batch if its edits are given.  Less than max: these are the last.
+ */
+typedef struct AttachedKey
+{
+	char	   *key;
+	uint32		key_len;
+	int64		create_revision;
+} AttachedKey;
+
+extern int	lease_collect_keys(StoreView *view, LeaseEdits *edits, int64 id,
+							   const char *start, uint32 start_len,
+							   AttachedKey *keys, int max);
+extern bool lease_has_key(StoreView *view, int64 id, const char *key, uint32 key_len,
+						  KeyVersion *version);
+
+/* leases.c, for it: the batch's attachments to a lease from start on, in order */
+typedef struct LeaseAttachment
+{
+	struct LeaseAttachment *next;
+	uint32		len;
+	char		bytes[FLEXIBLE_ARRAY_MEMBER];	/* lease id, big-endian, and user key */
+} LeaseAttachment;
+
+extern LeaseAttachment **lease_edits_attachments(LeaseEdits *edits, int64 id,
+												 const char *start, uint32 start_len, int *n);
+
+/*
+ * The keys of a lease within a batch, as of the commands so far.  visit must not
+ * change the store.
+ */
+extern void lease_visit_keys(Store *store, int64 id, StoreKeyVisit visit, void *arg);
+
+/* lease_garbage.c */
+extern bool lease_collect_garbage(Store *store, Relation tree, int max_items);
+extern void lease_purge_unpublished(Store *store, Relation tree);
 
 #endif							/* PGQ_STORE_INT_H */

@@ -111,6 +111,17 @@ validate_put(const Etcdserverpb__PutRequest *put)
 	return STORE_OK;
 }
 
+/* The proposer has chosen an id, if the client did not. */
+static StoreError
+validate_lease_grant(const Etcdserverpb__LeaseGrantRequest *grant)
+{
+	if (grant->id == 0)
+		return STORE_INVALID_REQUEST;
+	if (grant->ttl > STORE_MAX_LEASE_TTL)
+		return STORE_LEASE_TTL_TOO_LARGE;
+	return STORE_OK;
+}
+
 static StoreError
 validate_compare(const Etcdserverpb__Compare *compare)
 {
@@ -454,8 +465,13 @@ store_validate(const Quorum__Command *command, uint64 max_bytes, int max_ops)
 		case QUORUM__COMMAND__OP_PUT_SEQUENTIAL:
 			error = validate_put_sequential(command->put_sequential);
 			break;
+		case QUORUM__COMMAND__OP_LEASE_GRANT:
+			error = validate_lease_grant(command->lease_grant);
+			break;
 		case QUORUM__COMMAND__OP_COMPACTION:
 		case QUORUM__COMMAND__OP_MEMBER_CHANGE:
+		case QUORUM__COMMAND__OP_LEASE_REVOKE:
+		case QUORUM__COMMAND__OP_LEASE_CHECKPOINT:
 			break;
 		case QUORUM__COMMAND__OP_ALARM:
 			error = alarms_validate(command->alarm);

@@ -4,9 +4,10 @@
  *	  Writing a batch to the tree, and removing what was never published.
  *
  * The order of the writes is what makes a crash harmless.  A batch goes out in
- * key order: index items first, then versions, then members, and with the last
+ * key order: changes of leases and index items first, then versions of keys and
+ * of leases, then members and attachments, and with the last
  * record, or after it, the meta.  Until the meta is there, everything has a
- * revision above the published one, which no reader looks at.  A batch
+ * revision or log index above the published one, which no reader looks at.  A batch
  * that was cut off leaves some index items and some of their versions, never a
  * version without its index item; so all of it is found through the index, and
  * removed in the opposite order: versions first, then the index items.
@@ -24,15 +25,6 @@
 
 #include "store/store_int.h"
 
-/* Where the next change of a batch goes */
-typedef struct ChangeSlice
-{
-	Store	   *store;
-	TreeChange *changes;
-	int			n;
-	XLogRecPtr	lsn;
-} ChangeSlice;
-
 /* Write the changes collected, with the meta if it is given */
 static void
 flush_slice(ChangeSlice *slice, const char *meta, uint32 meta_len)
@@ -48,7 +40,8 @@ flush_slice(ChangeSlice *slice, const char *meta, uint32 meta_len)
 	slice->n = 0;
 }
 
-static TreeChange *
+/* Where the next change of a batch goes */
+TreeChange *
 next_change(ChangeSlice *slice)
 {
 	if (slice->n == STORE_WRITE_SLICE)
@@ -80,6 +73,7 @@ store_write(Store *store, bool finish)
 	slice.n = 0;
 	slice.lsn = InvalidXLogRecPtr;
 
+	lease_write_changes(&slice);
 	for (i = 0; i < overlay->nversions; i++)
 	{
 		const OverlayVersion *version = overlay->versions[i];
@@ -108,10 +102,9 @@ store_write(Store *store, bool finish)
 		}
 	}
 
+	lease_write_versions(&slice);
 	if (finish)
 	{
-		char		meta[TREE_MAX_META_BYTES];
-
 		foreach(cell, store->member_edits)
 		{
 			const MemberEdit *edit = lfirst(cell);
@@ -122,6 +115,13 @@ store_write(Store *store, bool finish)
 			change->value = edit->data;
 			change->value_len = edit->len;
 		}
+	}
+	lease_write_attachments(&slice);
+
+	if (finish)
+	{
+		char		meta[TREE_MAX_META_BYTES];
+
 		flush_slice(&slice, meta, meta_encode(store->meta, meta));
 		store->member_edits = NIL;
 		MemoryContextReset(store->edit_context);
@@ -130,6 +130,7 @@ store_write(Store *store, bool finish)
 		flush_slice(&slice, NULL, 0);
 
 	overlay_reset(overlay);
+	lease_edits_reset(store->lease_edits);
 	pfree(slice.changes);
 	return slice.lsn;
 }

@@ -326,6 +326,120 @@ check_events(World *world)
 }
 
 /* ----------------------------------------------------------------
+ *	Leases
+ * ----------------------------------------------------------------
+ */
+
+typedef struct LeaseCheck
+{
+	World	   *world;
+	int			n;
+	uint64		last;			/* id */
+	int			stop_after;		/* -1: never */
+} LeaseCheck;
+
+static bool
+check_lease(const StoreLease *lease, void *arg)
+{
+	LeaseCheck *check = arg;
+	ModelLease *expected = model_lease(check->world->model, lease->id);
+
+	if ((uint64) lease->id <= check->last)
+		fail(check->world, "leases are not in order");
+	check->last = (uint64) lease->id;
+	if (expected == NULL || !expected->exists)
+		fail(check->world, "lease " INT64_FORMAT " does not exist in the model", lease->id);
+	if (lease->ttl != expected->ttl || lease->remaining != expected->remaining)
+		fail(check->world, "lease " INT64_FORMAT " has " INT64_FORMAT ", " INT64_FORMAT " and not " INT64_FORMAT ", " INT64_FORMAT,
+			 lease->id, lease->ttl, lease->remaining, expected->ttl, expected->remaining);
+	return ++check->n != check->stop_after;
+}
+
+typedef struct LeaseKeyCheck
+{
+	World	   *world;
+	ModelChange **expected;
+	int			nexpected;
+	int			n;
+	int			stop_after;
+} LeaseKeyCheck;
+
+static bool
+check_lease_key(const char *key, uint32 key_len, void *arg)
+{
+	LeaseKeyCheck *check = arg;
+	ModelKey   *expected;
+
+	if (check->n == check->nexpected)
+		fail(check->world, "lease has more than %d keys", check->nexpected);
+	expected = &check->world->model->keys[check->expected[check->n]->key];
+	if (model_compare_bytes(key, key_len, expected->data, expected->len) != 0)
+		fail(check->world, "key %d of a lease differs from the model's", check->n);
+	return ++check->n != check->stop_after;
+}
+
+/* All leases, and the keys of each */
+static void
+check_leases(World *world)
+{
+	Model	   *model = world->model;
+	LeaseCheck	check = {world, 0, 0, -1};
+	int			expected = 0;
+	int			i;
+
+	store_scan_leases(world->tree, 0, check_lease, &check);
+	for (i = 0; i < model->nleases; i++)
+	{
+		ModelLease *lease = &model->leases[i];
+		LeaseKeyCheck keys = {world, NULL, 0, 0, -1};
+		StoreLease	found;
+		bool		exists = store_get_lease(world->tree, lease->id, &found);
+
+		if (exists != lease->exists)
+			fail(world, "lease " INT64_FORMAT " %s", lease->id, exists ? "exists" : "is missing");
+		if (exists && (found.id != lease->id || found.ttl != lease->ttl ||
+					   found.remaining != lease->remaining))
+			fail(world, "lease " INT64_FORMAT " differs from the model's", lease->id);
+		expected += lease->exists;
+
+		keys.expected = model_lease_keys(model, lease->id, model->revision, &keys.nexpected);
+		if (!lease->exists && keys.nexpected > 0)
+			fail(world, "the model's revoked lease has keys");
+		if (store_lease_keys(world->tree, NULL, lease->id, check_lease_key, &keys) != STORE_OK)
+			fail(world, "keys of a lease refused");
+		if (keys.n != keys.nexpected)
+			fail(world, "%d keys of a lease, not %d", keys.n, keys.nexpected);
+		if (keys.nexpected > 1)
+		{
+			keys.n = 0;
+			keys.stop_after = 1 + gen_number(&world->gen, keys.nexpected - 1);
+			(void) store_lease_keys(world->tree, NULL, lease->id, check_lease_key, &keys);
+			if (keys.n != keys.stop_after)
+				fail(world, "keys of a lease went on");
+		}
+	}
+	if (check.n != expected)
+		fail(world, "%d leases, the model has %d", check.n, expected);
+
+	if (expected > 1)
+	{
+		LeaseCheck	rest = {world, 0, 0, -1};
+
+		/* stop, and go on behind that one */
+		check.n = 0;
+		check.last = 0;
+		check.stop_after = 1 + gen_number(&world->gen, expected - 1);
+		store_scan_leases(world->tree, 0, check_lease, &check);
+		if (check.n != check.stop_after)
+			fail(world, "stopped scan of leases went on");
+		rest.last = check.last;
+		store_scan_leases(world->tree, (int64) check.last, check_lease, &rest);
+		if (check.n + rest.n != expected)
+			fail(world, "%d and %d leases, the model has %d", check.n, rest.n, expected);
+	}
+}
+
+/* ----------------------------------------------------------------
  *	The whole
  * ----------------------------------------------------------------
  */
@@ -367,6 +481,8 @@ world_check_reads(World *world, int n)
 			check_events(world);
 		if (i % 8 == 0)
 			check_range_stop(world);
+		if (i % 4 == 0)
+			check_leases(world);
 		if (i % 16 == 0)
 			check_hash(world, gen_revision(&world->gen, world->model->revision,
 										   world->model->compacted));
@@ -433,6 +549,7 @@ world_check_state(World *world)
 	}
 
 	check_hash(world, 0);
+	check_leases(world);
 	storage_check(world->tree, STORAGE_TREE, raise_finding, world);
 	MemoryContextSwitchTo(old_context);
 	MemoryContextReset(world->step_context);
@@ -451,18 +568,53 @@ world_check_items(World *world)
 	TreeItem	item;
 	int			versions = 0;
 	int			indexes = 0;
+	int			leases = 0;
+	int			attachments = 0;
 	int			expected_versions = 0;
 	int			expected_indexes = 0;
+	int			expected_leases = 0;
+	int			expected_attachments = 0;
 	int			i;
 
 	number_tree_key(&first, 0, 0, 0);
 	tree_seek(scan, &first);
 	while (tree_next(scan, &item))
 	{
+		int64		id;
+		const char *key;
+		uint32		key_len;
+
 		versions += item.key.space == SPACE_KEY;
 		indexes += item.key.space == SPACE_REVISION;
+		leases += item.key.space == SPACE_LEASE;
+		if (item.key.space == SPACE_LEASE_CHANGE)
+			fail(world, "a change of a lease is left");
+		if (decode_attachment_key(&item.key, &id, &key, &key_len))
+		{
+			ModelLease *lease = model_lease(model, id);
+
+			if (lease == NULL || !lease->exists)
+				fail(world, "an attachment to lease " INT64_FORMAT " is left", id);
+			attachments += lease->granted == 1;
+		}
 	}
 	tree_scan_end(scan);
+
+	/* those that were granted twice may have attachments of their first life */
+	for (i = 0; i < model->nleases; i++)
+	{
+		int			n;
+
+		if (!model->leases[i].exists)
+			continue;
+		expected_leases++;
+		(void) model_lease_keys(model, model->leases[i].id, model->revision, &n);
+		if (model->leases[i].granted == 1)
+			expected_attachments += n;
+	}
+	if (leases != expected_leases || attachments != expected_attachments)
+		fail(world, "%d leases and %d attachments left, not %d and %d",
+			 leases, attachments, expected_leases, expected_attachments);
 
 	for (i = 0; i < model->nchanges; i++)
 	{

@@ -151,6 +151,17 @@ gen_value(Gen *gen)
 	return value;
 }
 
+/* Few leases, so that they are granted again after they were revoked; some
+ * differ in the upper half alone, and some are negative */
+int64
+gen_lease(Gen *gen)
+{
+	static const int64 leases[] = {1, 2, 3, INT64CONST(0x100000001), INT64CONST(0x7fffffffffffffff),
+	-1, -2};
+
+	return leases[gen_number(gen, lengthof(leases))];
+}
+
 static Etcdserverpb__PutRequest *
 gen_put(Gen *gen)
 {
@@ -171,7 +182,9 @@ gen_put(Gen *gen)
 	}
 	put->ignore_lease = gen_chance(gen, 5);
 	if (gen_chance(gen, 2))
-		put->lease = 4711;
+		put->lease = 4711;		/* there is no such lease */
+	else if (!put->ignore_lease && gen_chance(gen, 35))
+		put->lease = gen_lease(gen);
 	if (gen_chance(gen, 1))
 		put->key.len = 0;
 	else if (gen_chance(gen, 1))
@@ -264,7 +277,7 @@ gen_compare(Gen *gen, int64 revision)
 			break;
 		case ETCDSERVERPB__COMPARE__COMPARE_TARGET__LEASE:
 			compare->target_union_case = ETCDSERVERPB__COMPARE__TARGET_UNION_LEASE;
-			compare->lease = gen_number(gen, 2);
+			compare->lease = gen_number(gen, 3);
 			break;
 		default:
 			break;
@@ -382,6 +395,8 @@ gen_put_sequential(Gen *gen)
 		request->prefix.len = 0;
 	else if (gen_chance(gen, 2))
 		request->lease = 4711;
+	else if (gen_chance(gen, 20))
+		request->lease = gen_lease(gen);
 	return request;
 }
 
@@ -411,6 +426,50 @@ gen_alarm(Gen *gen)
 	alarm->alarm = gen_chance(gen, 5) ? gen_number(gen, 4) : gen_chance(gen, 60) ? 1 : 2;
 	alarm->memberid = gen_chance(gen, 80) ? 1 : gen_number(gen, 7);
 	return alarm;
+}
+
+static void
+gen_lease_command(Gen *gen, Quorum__Command *command)
+{
+	uint32		kind = gen_number(gen, 100);
+
+	if (kind < 50)
+	{
+		command->op_case = QUORUM__COMMAND__OP_LEASE_GRANT;
+		command->lease_grant = palloc(sizeof(*command->lease_grant));
+		etcdserverpb__lease_grant_request__init(command->lease_grant);
+		command->lease_grant->id = gen_chance(gen, 98) ? gen_lease(gen) : 0;
+		command->lease_grant->ttl = (int64) gen_number(gen, 1000) - 2;
+		if (gen_chance(gen, 5))
+			command->lease_grant->ttl = INT64CONST(9000000000) + gen_number(gen, 2);
+	}
+	else if (kind < 80)
+	{
+		command->op_case = QUORUM__COMMAND__OP_LEASE_REVOKE;
+		command->lease_revoke = palloc(sizeof(*command->lease_revoke));
+		etcdserverpb__lease_revoke_request__init(command->lease_revoke);
+		command->lease_revoke->id = gen_lease(gen);
+	}
+	else
+	{
+		Etcdserverpb__LeaseCheckpointRequest *request = palloc(sizeof(*request));
+		size_t		i;
+
+		etcdserverpb__lease_checkpoint_request__init(request);
+		request->n_checkpoints = gen_number(gen, 5);
+		request->checkpoints = palloc(5 * sizeof(*request->checkpoints));
+		for (i = 0; i < request->n_checkpoints; i++)
+		{
+			Etcdserverpb__LeaseCheckpoint *checkpoint = palloc(sizeof(*checkpoint));
+
+			etcdserverpb__lease_checkpoint__init(checkpoint);
+			checkpoint->id = gen_lease(gen);
+			checkpoint->remaining_ttl = (int64) gen_number(gen, 1100) - 10;
+			request->checkpoints[i] = checkpoint;
+		}
+		command->op_case = QUORUM__COMMAND__OP_LEASE_CHECKPOINT;
+		command->lease_checkpoint = request;
+	}
 }
 
 Quorum__Command *
@@ -449,6 +508,8 @@ gen_command(Gen *gen, int64 revision, int64 compacted)
 		command->op_case = QUORUM__COMMAND__OP_DELETE_RANGE;
 		command->delete_range = gen_delete(gen);
 	}
+	else if (kind < 65 && !gen->simple)
+		gen_lease_command(gen, command);
 	else if (kind < 90 && !gen->simple)
 	{
 		command->op_case = QUORUM__COMMAND__OP_TXN;

@@ -25,6 +25,7 @@ typedef struct Gen
 extern void gen_init(Gen *gen, uint64 seed);
 extern uint32 gen_number(Gen *gen, uint32 below);
 extern bool gen_chance(Gen *gen, uint32 percent);
+extern int64 gen_lease(Gen *gen);
 extern ProtobufCBinaryData gen_key(Gen *gen);
 extern ProtobufCBinaryData gen_range_end(Gen *gen, ProtobufCBinaryData key);
 extern int64 gen_revision(Gen *gen, int64 revision, int64 compacted);

@@ -235,11 +235,136 @@ header(int64 revision)
 	return result;
 }
 
-/* No lease exists */
+/* ----------------------------------------------------------------
+ *	Leases
+ * ----------------------------------------------------------------
+ */
+
+/* What is known of a lease; NULL if it has never been granted */
+ModelLease *
+model_lease(Model *model, int64 id)
+{
+	int			i;
+
+	for (i = 0; i < model->nleases; i++)
+	{
+		if (model->leases[i].id == id)
+			return &model->leases[i];
+	}
+	return NULL;
+}
+
+static bool
+lease_exists(Model *model, int64 id)
+{
+	ModelLease *lease = model_lease(model, id);
+
+	return lease != NULL && lease->exists;
+}
+
+/* The keys that have a lease as of a revision, in order */
+ModelChange **
+model_lease_keys(Model *model, int64 id, int64 revision, int *n)
+{
+	ProtobufCBinaryData start = {1, (uint8 *) ""};
+	ModelChange **list;
+	int			all;
+	int			i;
+
+	list = list_range(model, start, start, revision, &all);
+	*n = 0;
+	for (i = 0; i < all; i++)
+	{
+		if (list[i]->lease == id)
+			list[(*n)++] = list[i];
+	}
+	return list;
+}
+
+static StoreError
+run_grant(Model *model, const Etcdserverpb__LeaseGrantRequest *request,
+		  Quorum__Result *result)
+{
+	ModelLease *lease;
+
+	if (request->id == 0)
+		return STORE_INVALID_REQUEST;
+	if (request->ttl > INT64CONST(9000000000))
+		return STORE_LEASE_TTL_TOO_LARGE;
+	lease = model_lease(model, request->id);
+	if (lease != NULL && lease->exists)
+		return STORE_LEASE_EXISTS;
+	if (lease == NULL)
+	{
+		model->leases = grow(model, model->leases, model->nleases, sizeof(ModelLease));
+		lease = &model->leases[model->nleases++];
+		memset(lease, 0, sizeof(*lease));
+		lease->id = request->id;
+	}
+	lease->exists = true;
+	lease->ttl = request->ttl < 1 ? 1 : request->ttl;
+	lease->remaining = 0;
+	lease->granted++;
+
+	result->response_case = QUORUM__RESULT__RESPONSE_LEASE_GRANT;
+	result->lease_grant = palloc(sizeof(*result->lease_grant));
+	etcdserverpb__lease_grant_response__init(result->lease_grant);
+	result->lease_grant->header = header(model->revision);
+	result->lease_grant->id = lease->id;
+	result->lease_grant->ttl = lease->ttl;
+	return STORE_OK;
+}
+
+static StoreError
+run_revoke(ModelTxn *txn, int64 id)
+{
+	ModelLease *lease = model_lease(txn->model, id);
+	ModelChange **list;
+	int		   *keys;
+	int			n;
+	int			i;
+
+	if (lease == NULL || !lease->exists)
+		return STORE_LEASE_NOT_FOUND;
+	list = model_lease_keys(txn->model, id, now(txn), &n);
+	keys = palloc((n + 1) * sizeof(int));
+	for (i = 0; i < n; i++)
+		keys[i] = list[i]->key;
+	for (i = 0; i < n; i++)
+	{
+		ProtobufCBinaryData key;
+
+		key.data = (uint8 *) txn->model->keys[keys[i]].data;
+		key.len = txn->model->keys[keys[i]].len;
+		add_change(txn, key)->deleted = true;
+	}
+	lease->exists = false;
+	return STORE_OK;
+}
+
+static void
+run_checkpoint(Model *model, const Etcdserverpb__LeaseCheckpoint *checkpoint)
+{
+	ModelLease *lease = model_lease(model, checkpoint->id);
+
+	if (lease == NULL || !lease->exists)
+		return;
+	lease->remaining = checkpoint->remaining_ttl;
+	if (lease->remaining < 0)
+		lease->remaining = 0;
+	if (lease->remaining > lease->ttl)
+		lease->remaining = lease->ttl;
+}
+
+/* ----------------------------------------------------------------
+ *	Puts and deletes
+ * ----------------------------------------------------------------
+ */
+
 static StoreError
 check_put(ModelTxn *txn, const Etcdserverpb__PutRequest *put)
 {
-	if (put->lease != 0)
+	if (put->lease != 0 && !lease_exists(txn->model, put->lease))
 		return STORE_LEASE_NOT_FOUND;
 	if ((put->ignore_value || put->ignore_lease) &&
 		live_version(txn->model, find_key(txn->model, put->key), now(txn)) == NULL)
@@ -1131,6 +1256,16 @@ model_apply(Model *model, const Quorum__Command *command)
 			error = run_alarm(model, command->alarm, result);
 			break;
 		case ALARMED:
+			break;
+		case QUORUM__COMMAND__OP_LEASE_GRANT:
+			error = run_grant(model, command->lease_grant, result);
+			break;
+		case QUORUM__COMMAND__OP_LEASE_REVOKE:
+			error = run_revoke(&txn, command->lease_revoke->id);
+			break;
+		case QUORUM__COMMAND__OP_LEASE_CHECKPOINT:
+			for (i = 0; i < command->lease_checkpoint->n_checkpoints; i++)
+				run_checkpoint(model, command->lease_checkpoint->checkpoints[i]);
 			break;
 		default:
 			error = command->origin != 0 ? STORE_INVALID_REQUEST : STORE_OK;

@@ -42,6 +42,16 @@ typedef struct ModelMember
 	size_t		len;
 } ModelMember;
 
+/* A lease that exists, or once did */
+typedef struct ModelLease
+{
+	int64		id;
+	int64		ttl;
+	int64		remaining;
+	int			granted;		/* how often so far */
+	bool		exists;
+} ModelLease;
+
 typedef struct Model
 {
 	MemoryContext context;
@@ -59,6 +69,8 @@ typedef struct Model
 		int			kind;
 	}			alarms[64];
 	int			nalarms;
+	ModelLease *leases;			/* every lease there ever was, in no order */
+	int			nleases;
 } Model;
 
 extern Model *model_create(void);
@@ -77,6 +89,8 @@ extern uint32 model_hash(Model *model, int64 revision, int64 compacted);
 extern void model_drop_alarms(Model *model, uint64 member);
 extern bool model_alarm(Model *model, int kind);
 extern int64 model_live_keys(Model *model);
+extern ModelLease *model_lease(Model *model, int64 id);
+extern ModelChange **model_lease_keys(Model *model, int64 id, int64 revision, int *n);
 extern int	model_compare_bytes(const void *a, size_t a_len, const void *b, size_t b_len);
 
 #endif							/* PGQ_TEST_MODEL_H */
