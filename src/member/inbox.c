@@ -1,11 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * inbox.c
- *	  Messages from other members, on their way to the worker.
+ *	  Messages from other members: whose are taken, and the ring for those
+ *	  that a backend reads.
  *
- * A backend that serves quorum.raft_step() checks who sends and to whom,
- * copies the message into a ring and returns at once.  A full ring makes it
- * wait for a while: that is the back-pressure a sender feels.
+ * Most connections the worker reads by itself (streams.c).  A backend that has
+ * to do it (serve.c) checks who sends and to whom, and copies the batch into a
+ * ring.  A full ring makes it wait for a while: that is the back-pressure a
+ * sender feels.
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -27,87 +29,165 @@
 /* How long a sender is kept waiting for room, in ms. */
 #define INBOX_FULL_TIMEOUT		5000
 
+/* What is wrong with a batch, by its head */
+typedef enum Verdict
+{
+	WELCOME,
+	MALFORMED,
+	NOT_READY,
+	OTHER_CLUSTER,
+	OTHER_MEMBER,
+	QUARANTINED,
+	STALE_SENDER,				/* a later incarnation of it has been seen */
+	TWIN_SENDER					/* another instance bears its incarnation */
+} Verdict;
+
 /*
- * Check the head of a batch and note who sent it.  Raises ERROR where the batch
- * is not for this member or its sender is not who bears that identity now.
+ * Look at the head of a batch, and note who sent it.
  */
-static void
-check_sender(const PeerHead *head)
+static Verdict
+judge_sender(const PeerHead *head)
 {
 	MemberShared *s = member_shared;
-	MemberRole	role;
-	uint64		cluster_id;
-	uint64		member_id;
+	Verdict		verdict = WELCOME;
 	PeerIdentity *who = NULL;
-	bool		stale = false;
-	bool		twin = false;
+	TimestampTz now;
 	int			i;
 
+	if (head->magic != PEER_MAGIC || head->version != PEER_VERSION)
+		return MALFORMED;
+
+	now = GetCurrentTimestamp();
 	SpinLockAcquire(&s->mutex);
-	role = s->status.role;
-	cluster_id = s->status.cluster_id;
-	member_id = s->status.member_id;
-	SpinLockRelease(&s->mutex);
-
-	if (role == MEMBER_STOPPED || role == MEMBER_IDLE)
-		ereport(ERROR,
-				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
-				 errmsg("member is not ready to receive messages")));
-	if (head->cluster_id != cluster_id)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("message from another cluster"),
-				 errdetail("The message belongs to cluster %016llx, this member to %016llx.",
-						   (unsigned long long) head->cluster_id, (unsigned long long) cluster_id),
-				 errhint("Check pg_quorum.initial_cluster and pg_quorum.initial_cluster_token on both members.")));
-	if (head->to != 0 && head->to != member_id)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("message for another member"),
-				 errdetail("The message is for member %016llx, this member is %016llx.",
-						   (unsigned long long) head->to, (unsigned long long) member_id)));
-	if (role == MEMBER_QUARANTINED)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("member is quarantined")));
-
-	if (head->to == 0)
-		return;					/* asks to join: bears no identity yet */
-
-	SpinLockAcquire(&s->mutex);
-	for (i = 0; i < s->nidentities; i++)
-		if (s->identities[i].id == head->from)
-			who = &s->identities[i];
-	if (who == NULL && s->nidentities < MEMBER_MAX_PEERS)
+	if (s->status.role == MEMBER_STOPPED || s->status.role == MEMBER_IDLE)
+		verdict = NOT_READY;
+	else if (head->cluster_id != s->status.cluster_id)
+		verdict = OTHER_CLUSTER;
+	else if (head->to != 0 && head->to != s->status.member_id)
+		verdict = OTHER_MEMBER;
+	else if (s->status.role == MEMBER_QUARANTINED)
+		verdict = QUARANTINED;
+	/* who asks to join (to is 0) bears no identity yet */
+	else if (head->to != 0)
 	{
-		who = &s->identities[s->nidentities++];
-		memset(who, 0, sizeof(*who));
-		who->id = head->from;
-	}
-	if (who != NULL)
-	{
-		if (head->incarnation < who->incarnation)
-			stale = true;
-		else if (head->incarnation == who->incarnation &&
-				 who->nonce != 0 && head->nonce != who->nonce)
-			twin = true;
-		else
+		for (i = 0; i < s->nidentities; i++)
+			if (s->identities[i].id == head->from)
+				who = &s->identities[i];
+		if (who == NULL && s->nidentities < MEMBER_MAX_PEERS)
 		{
-			who->incarnation = head->incarnation;
-			who->nonce = head->nonce;
-			who->last_heard = GetCurrentTimestamp();
+			who = &s->identities[s->nidentities++];
+			memset(who, 0, sizeof(*who));
+			who->id = head->from;
+		}
+		if (who != NULL)
+		{
+			if (head->incarnation < who->incarnation)
+				verdict = STALE_SENDER;
+			else if (head->incarnation == who->incarnation &&
+					 who->nonce != 0 && head->nonce != who->nonce)
+				verdict = TWIN_SENDER;
+			else
+			{
+				who->incarnation = head->incarnation;
+				who->nonce = head->nonce;
+				who->last_heard = now;
+			}
 		}
 	}
 	SpinLockRelease(&s->mutex);
+	return verdict;
+}
 
-	/* PQ001 tells the sender that it must not go on (peers.c) */
-	if (stale || twin)
+/*
+ * inbox_sender_is_welcome() -- may a batch with this head be taken?
+ */
+bool
+inbox_sender_is_welcome(const PeerHead *head)
+{
+	return judge_sender(head) == WELCOME;
+}
+
+/*
+ * inbox_check_sender() -- ERROR where a batch is not for this member, or its
+ * sender is not who bears that identity now.
+ */
+void
+inbox_check_sender(const PeerHead *head)
+{
+	MemberStatus status;
+	Verdict		verdict = judge_sender(head);
+
+	member_get_status(&status);
+	switch (verdict)
+	{
+		case WELCOME:
+			break;
+		case MALFORMED:
+			ereport(ERROR,
+					(errcode(ERRCODE_PROTOCOL_VIOLATION),
+					 errmsg("invalid message from another member"),
+					 errdetail("It has magic number %08X and version %u.", head->magic, head->version)));
+			break;
+		case NOT_READY:
+			ereport(ERROR,
+					(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+					 errmsg("member is not ready to receive messages")));
+			break;
+		case OTHER_CLUSTER:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("message from another cluster"),
+					 errdetail("The message belongs to cluster %016llx, this member to %016llx.",
+							   (unsigned long long) head->cluster_id, (unsigned long long) status.cluster_id),
+					 errhint("Check pg_quorum.initial_cluster and pg_quorum.initial_cluster_token on both members.")));
+			break;
+		case OTHER_MEMBER:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("message for another member"),
+					 errdetail("The message is for member %016llx, this member is %016llx.",
+							   (unsigned long long) head->to, (unsigned long long) status.member_id)));
+			break;
+		case QUARANTINED:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("member is quarantined")));
+			break;
+		case STALE_SENDER:
+		case TWIN_SENDER:
+			/* PQ001 tells the sender that it must not go on (peers.c) */
+			ereport(ERROR,
+					(errcode(MAKE_SQLSTATE('P', 'Q', '0', '0', '1')),
+					 errmsg("identity of member %016llx is held by another instance",
+							(unsigned long long) head->from),
+					 verdict == STALE_SENDER ? errdetail("A later incarnation of this member has been seen.")
+					 : errdetail("Another instance with the same incarnation has been seen.")));
+			break;
+	}
+}
+
+/*
+ * inbox_require_worker() -- ERROR 57P03 unless the worker takes messages.
+ */
+void
+inbox_require_worker(void)
+{
+	MemberStatus status;
+
+	member_get_status(&status);
+	if (status.role == MEMBER_STOPPED || status.role == MEMBER_IDLE)
 		ereport(ERROR,
-				(errcode(MAKE_SQLSTATE('P', 'Q', '0', '0', '1')),
-				 errmsg("identity of member %016llx is held by another instance",
-						(unsigned long long) head->from),
-				 stale ? errdetail("A later incarnation of this member has been seen.")
-				 : errdetail("Another instance with the same incarnation has been seen.")));
+				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+				 errmsg("member is not ready to receive messages")));
+}
+
+/*
+ * The largest batch that this member takes, in bytes.
+ */
+uint32
+member_largest_batch(void)
+{
+	return (uint32) (member_inbox->size / 2 - sizeof(uint32));
 }
 
 /*
@@ -136,20 +216,18 @@ ring_read(uint64 pos, char *dst, uint64 len)
 }
 
 /*
- * member_receive() -- take a batch of peer messages (any backend).
+ * member_receive() -- put a batch of messages into the ring.
  *
- * Returns when the batch is in the ring.  ERROR 54000 if it can never fit,
- * 53000 if there was no room in time, 57P03 or 55000 if it is not welcome.
+ * Returns when it is there.  ERROR 54000 if it can never fit, 53000 if there
+ * was no room in time, 57P03 or 55000 if it is not welcome.
  */
 void
 member_receive(const char *bytes, uint32 len)
 {
 	PeerHead	head;
-	uint64		need;
+	uint64		need = sizeof(uint32) + (uint64) len;
 	uint64		tail;
 	TimestampTz give_up = 0;
-
-	member_require_preload();
 
 	if (len < sizeof(PeerHead))
 		ereport(ERROR,
@@ -157,15 +235,9 @@ member_receive(const char *bytes, uint32 len)
 				 errmsg("invalid message from another member"),
 				 errdetail("It has %u bytes, the head alone has %zu.", len, sizeof(PeerHead))));
 	memcpy(&head, bytes, sizeof(PeerHead));
-	if (head.magic != PEER_MAGIC || head.version != PEER_VERSION)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("invalid message from another member"),
-				 errdetail("It has magic number %08X and version %u.", head.magic, head.version)));
-	check_sender(&head);
+	inbox_check_sender(&head);
 
-	need = sizeof(uint32) + (uint64) len;
-	if (need > member_inbox->size / 2)
+	if (len > member_largest_batch())
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("message from another member is too large"),

@@ -246,9 +246,9 @@ extern void member_queue_rearm(void);
 extern bool member_queue_wait(uint32 departures, int timeout_ms);
 extern void member_queue_leave(void);
 
-/* quorum.raft_step: take one batch of peer messages (packed Quorum__PeerBatch) into
- * the worker's queue and return at once */
-extern void member_receive(const char *bytes, uint32 len);
+/* what CALL quorum.raft_stream() does: take messages from the client, another
+ * member, as long as it stays connected */
+extern void member_serve_peer(void);
 
 /* what quorum.rejoin() and quorum.new_cluster() do: see docs/ARCHITECTURE.md */
 extern void member_rejoin(void);

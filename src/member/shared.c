@@ -12,6 +12,8 @@
  */
 #include "postgres.h"
 
+#include <sys/socket.h>
+
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
@@ -30,6 +32,8 @@ MemberShared *member_shared;
 RequestSlot *member_slots;
 uint32	   *member_queue;
 InboxRing  *member_inbox;
+StreamSlot *member_streams;
+int			member_stream_sockets[2] = {-1, -1};
 
 static void *dsa_place;
 
@@ -46,11 +50,27 @@ member_shmem_size(void)
 
 	size = MAXALIGN(sizeof(MemberShared));
 	size = add_size(size, MAXALIGN(mul_size(MaxBackends, sizeof(RequestSlot))));
+	size = add_size(size, MAXALIGN(mul_size(MaxBackends, sizeof(StreamSlot))));
 	size = add_size(size, MAXALIGN(mul_size(MaxBackends + 1, sizeof(uint32))));
 	size = add_size(size, MAXALIGN(add_size(offsetof(InboxRing, bytes), inbox_bytes())));
 	size = add_size(size, MAXALIGN(keywait_shmem_size()));
 	size = add_size(size, DSA_INITIAL_BYTES);
 	return size;
+}
+
+/*
+ * member_preload() -- what is to be inherited from the postmaster.  Without
+ * the sockets backends read peers' messages themselves.
+ */
+void
+member_preload(void)
+{
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, member_stream_sockets) != 0)
+	{
+		ereport(LOG,
+				(errmsg("could not create a socket pair: %m")));
+		member_stream_sockets[0] = member_stream_sockets[1] = -1;
+	}
 }
 
 /*
@@ -67,6 +87,8 @@ member_shmem_init(void)
 	p += MAXALIGN(sizeof(MemberShared));
 	member_slots = (RequestSlot *) p;
 	p += MAXALIGN(mul_size(MaxBackends, sizeof(RequestSlot)));
+	member_streams = (StreamSlot *) p;
+	p += MAXALIGN(mul_size(MaxBackends, sizeof(StreamSlot)));
 	member_queue = (uint32 *) p;
 	p += MAXALIGN(mul_size(MaxBackends + 1, sizeof(uint32)));
 	member_inbox = (InboxRing *) p;
@@ -94,6 +116,7 @@ member_shmem_init(void)
 		pg_atomic_init_u64(&member_shared->flush_wanted, 0);
 		pg_atomic_init_u64(&member_shared->flush_done, 0);
 		pg_atomic_init_u64(&member_shared->flush_usec, 0);
+		pg_atomic_init_u32(&member_shared->streams_offered, 0);
 		if (!pg_strong_random(&member_shared->run_id, sizeof(uint64)))
 			elog(ERROR, "could not generate a random number");
 		/* request numbers must differ from those of earlier runs */
@@ -107,6 +130,8 @@ member_shmem_init(void)
 			pg_atomic_init_u32(&member_slots[i].state, SLOT_FREE);
 			pg_atomic_init_u32(&member_slots[i].queued, 0);
 			pg_atomic_init_u32(&member_slots[i].undo, 0);
+			memset(&member_streams[i], 0, sizeof(StreamSlot));
+			pg_atomic_init_u32(&member_streams[i].state, STREAM_NONE);
 		}
 
 		LWLockInitialize(&member_inbox->lock, LWLockNewTrancheId());

@@ -128,6 +128,35 @@ typedef struct PeerHead
 	uint64		nonce;
 } PeerHead;
 
+/*
+ * A peer's connection that its backend lets the worker read (serve.c,
+ * streams.c); one slot a backend.  The backend moves it NONE -> OFFERED, and to
+ * NONE at its end; the worker moves it OFFERED -> ADOPTED -> CLOSED or REFUSED,
+ * and only while the cookie is that of the offer.
+ */
+typedef enum StreamState
+{
+	STREAM_NONE,
+	STREAM_OFFERED,
+	STREAM_ADOPTED,
+	STREAM_CLOSED,				/* the worker has let go of it: the session is to end */
+	STREAM_REFUSED				/* likewise, and the client is to be told why */
+} StreamState;
+
+typedef struct StreamSlot
+{
+	pg_atomic_uint32 state;		/* StreamState */
+	uint64		cookie;
+	PeerHead	head;			/* REFUSED: of the batch that was not welcome */
+} StreamSlot;
+
+/* What goes to the worker along with a descriptor. */
+typedef struct StreamOffer
+{
+	int			procno;
+	uint64		cookie;
+} StreamOffer;
+
 /* Who has been seen to bear a member's identity. */
 typedef struct PeerIdentity
 {
@@ -186,6 +215,8 @@ typedef struct MemberShared
 	pg_atomic_uint64 flush_done;
 	pg_atomic_uint64 flush_usec;	/* how long the last one took */
 
+	pg_atomic_uint32 streams_offered;	/* so many times */
+
 	slock_t		names_mutex;
 	ResolvedName names[MEMBER_MAX_PEERS];
 
@@ -198,6 +229,11 @@ extern MemberShared *member_shared;
 extern RequestSlot *member_slots;
 extern uint32 *member_queue;
 extern InboxRing *member_inbox;
+extern StreamSlot *member_streams;
+
+/* Descriptors go in at [0], any backend, and come out at [1], the worker.  Made
+ * in the postmaster, inherited by all; -1 if that failed */
+extern int	member_stream_sockets[2];
 
 extern Size member_shmem_size(void);
 extern void member_shmem_init(void);
@@ -223,6 +259,13 @@ extern void slot_begin_undo(RequestSlot *slot);
 
 /* staleness.c: a clock that nobody sets, in us */
 extern uint64 staleness_clock(void);
+
+/* inbox.c: any process */
+extern void inbox_require_worker(void);
+extern void inbox_check_sender(const PeerHead *head);
+extern bool inbox_sender_is_welcome(const PeerHead *head);
+extern uint32 member_largest_batch(void);
+extern void member_receive(const char *bytes, uint32 len);
 
 /* wake a process by number; no-op for -1 */
 extern void wake_procno(int procno);
