@@ -1199,13 +1199,10 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION quorum.new_cluster()
 IS 'let this quarantined member found a new cluster of one on its data';
 
-CREATE FUNCTION quorum.raft_step(
-	message bytea
-)
-RETURNS void
-AS 'MODULE_PATHNAME', 'quorum_raft_step'
-LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
-COMMENT ON FUNCTION quorum.raft_step(bytea)
+CREATE PROCEDURE quorum.raft_stream()
+AS 'MODULE_PATHNAME', 'quorum_raft_stream'
+LANGUAGE C;
+COMMENT ON PROCEDURE quorum.raft_stream()
 IS 'take messages of another member';
 
 /* ----------------------------------------------------------------
@@ -1643,7 +1640,7 @@ DECLARE
 		['compact', 'quorum_admin'],
 		['rejoin', 'quorum_admin'],
 		['new_cluster', 'quorum_admin'],
-		['raft_step', 'quorum_peer']
+		['raft_stream', 'quorum_peer']
 	];
 	routine pg_catalog.regprocedure;
 	entry pg_catalog.text[];

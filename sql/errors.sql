@@ -161,14 +161,17 @@ SELECT c.command, e.* FROM (VALUES
 CROSS JOIN LATERAL pg_temp.error_of('SELECT ' || c.command) AS e;
 COMMIT;
 
--- only a quarantined member has a way out of quarantine; a batch must be one
+-- only a quarantined member has a way out of quarantine
 SELECT c.command, e.state FROM (VALUES
 	($$quorum.rejoin()$$),
-	($$quorum.new_cluster()$$),
-	($$quorum.raft_step(NULL)$$),
-	($$quorum.raft_step('no message')$$)
+	($$quorum.new_cluster()$$)
 ) AS c (command)
 CROSS JOIN LATERAL pg_temp.error_of('SELECT ' || c.command) AS e;
+
+-- members come as clients, not from within a transaction
+BEGIN;
+CALL quorum.raft_stream();
+ROLLBACK;
 
 -- roles
 CREATE ROLE regress_quorum_user;
@@ -186,14 +189,14 @@ GRANT quorum_writer TO regress_quorum_user;
 SET ROLE regress_quorum_user;
 SELECT quorum.put('a', 'x') > 0 AS put;
 SELECT quorum.compact(5);
-SELECT quorum.raft_step('x');
+CALL quorum.raft_stream();
 RESET ROLE;
 -- a grant alone makes no peer
-GRANT EXECUTE ON FUNCTION quorum.raft_step(bytea) TO regress_quorum_user;
+GRANT EXECUTE ON PROCEDURE quorum.raft_stream() TO regress_quorum_user;
 SET ROLE regress_quorum_user;
-SELECT e.* FROM pg_temp.error_of($$SELECT quorum.raft_step('x')$$) AS e;
+SELECT e.* FROM pg_temp.error_of($$CALL quorum.raft_stream()$$) AS e;
 RESET ROLE;
-REVOKE EXECUTE ON FUNCTION quorum.raft_step(bytea) FROM regress_quorum_user;
+REVOKE EXECUTE ON PROCEDURE quorum.raft_stream() FROM regress_quorum_user;
 DROP ROLE regress_quorum_user;
 
 -- another database than the one the member serves

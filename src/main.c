@@ -89,6 +89,7 @@ _PG_init(void)
 	shmem_startup_hook = shmem_startup;
 	if (IsBinaryUpgrade)
 		return;
+	member_preload();
 	register_worker("pg_quorum raft", "member_worker_main");
 	register_worker("pg_quorum flusher", "member_flusher_main");
 	notify_register_worker();

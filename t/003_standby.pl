@@ -72,12 +72,12 @@ for my $case (
 	[ "quorum.txn('{}', ARRAY[quorum.op_put('a', 'x')])",    '25006', 'cannot execute quorum.txn\(\)' ],
 	[ "quorum.compact(3)",                                   '25006', 'cannot execute quorum.compact\(\)' ],
 	[ "quorum.rejoin()",                                     '25006', 'cannot execute quorum.rejoin\(\)' ],
-	[ "quorum.raft_step('x')",                               '25006', 'cannot execute quorum.raft_step\(\)' ])
+	[ "CALL quorum.raft_stream()",                           '25006', 'cannot execute quorum.raft_stream\(\)' ])
 {
 	my ($call, $state, $message) = @$case;
 	my $stderr;
 
-	$standby->psql('postgres', "SELECT $call", stderr => \$stderr, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+	$standby->psql('postgres', $call =~ /^CALL/ ? $call : "SELECT $call", stderr => \$stderr, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
 	like($stderr, qr/ERROR:\s+$state: .*$message/, "$call is refused");
 }
 

@@ -1,14 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * peers.c
- *	  Connections to the other members: libpq in pipeline mode.
+ *	  Connections to the other members: libpq, and batches as copy data.
  *
- * Every call on a link is one quorum.raft_step($1) with a Sync behind it.  The
- * answers carry nothing but success or an error, so the worker does not wake
- * up for them: a link's socket is watched only while it connects, while output
- * is blocked, or for being closed; answers are read in passing.
+ * A link connects as any client does and calls quorum.raft_stream(), which puts
+ * it into COPY mode; from then on every batch of messages is one piece of copy
+ * data.  Nothing is answered: whatever comes in on such a link is an error,
+ * and its end.  What the peer does not read stays in its socket, then in ours, then
+ * in libpq's buffer, up to a limit.
  *
- * Messages may be lost here at any time (link down, too much in flight): the
+ * Messages may be lost here at any time (link down, too much waiting): the
  * core expects that of a network.
  *
  * Copyright (c) 2026, pg_quorum developers
@@ -20,7 +21,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type_d.h"
 #include "common/pg_prng.h"
 #include "libpq-fe.h"
 #include "miscadmin.h"
@@ -36,22 +36,17 @@
 #define RETRY_MIN_MS			50
 #define RETRY_MAX_MS			2000
 #define RETRY_REFUSED_MS		5000	/* after the peer said no */
-#define MAX_CALLS_IN_FLIGHT		1024
-#define MAX_BYTES_IN_FLIGHT		((uint64) 64 * 1024 * 1024)
-#define ANSWER_TIMEOUT_MS		10000
+#define MAX_BYTES_WAITING		((uint64) 64 * 1024 * 1024)
+#define BLOCKED_TIMEOUT_MS		10000
 
-/* A call goes out when it has so much: a peer's ring has room for several. */
-#define CALL_BYTES				((size_t) 1024 * 1024)
-
-/* Answers are looked for when so many are due, or this long after the last look:
- * each look is a system call, and they say nothing that is urgent. */
-#define READ_EVERY_CALLS		64
-#define READ_EVERY_MS			20
+/* A batch goes out when it has so much: a peer takes batches of several of it. */
+#define BATCH_BYTES				((size_t) 1024 * 1024)
 
 typedef enum LinkState
 {
 	LINK_DOWN,
 	LINK_CONNECTING,
+	LINK_ENTERING,				/* has called, is not in COPY mode yet */
 	LINK_READY
 } LinkState;
 
@@ -62,16 +57,13 @@ struct Link
 	LinkState	state;
 	PGconn	   *conn;
 	PostgresPollingStatusType polling;
-	TimestampTz since;			/* connecting: when begun; ready: oldest unanswered call */
+	TimestampTz since;			/* not ready: when begun; blocked: since when */
 	TimestampTz retry_at;
 	int			retry_ms;
 	bool		wanted;			/* LINK_STATE is opened on demand */
 	bool		blocked;		/* output waits for the socket */
-	int			in_flight;		/* calls without an answer */
-	TimestampTz read_at;		/* when answers were last looked for */
-	uint64		bytes_in_flight;
-	uint32		call_bytes[MAX_CALLS_IN_FLIGHT];	/* of each call without an answer */
-	uint32		first_call;		/* place of the oldest in call_bytes */
+	uint64		bytes_waiting;	/* put into libpq's buffer since it was last empty */
+	bool		has_input;		/* the wait set says so */
 	char	   *last_error;		/* to log each failure once */
 
 	pgsocket	socket;			/* as last put into the wait set */
@@ -156,8 +148,8 @@ link_close(Link *link, const char *why)
 	}
 	link->state = LINK_DOWN;
 	link->blocked = false;
-	link->in_flight = 0;
-	link->bytes_in_flight = 0;
+	link->bytes_waiting = 0;
+	link->has_input = false;
 	link->socket = PGINVALID_SOCKET;
 	link->event_pos = -1;
 	events_stale = true;
@@ -297,100 +289,124 @@ link_connect(Link *link)
 }
 
 /*
- * A call has been sent.
+ * Hand libpq's output to the kernel, as far as that takes it.
  */
 static void
-note_call(Link *link, uint32 bytes)
+link_flush(Link *link)
 {
-	link->call_bytes[(link->first_call + link->in_flight) % MAX_CALLS_IN_FLIGHT] = bytes;
-	link->in_flight++;
-	link->bytes_in_flight += bytes;
-}
+	int			rc = PQflush(link->conn);
 
-/*
- * The connection stands: prepare the one statement, in the pipeline already.
- */
-static void
-link_established(Link *link)
-{
-	Oid			type = BYTEAOID;
-
-	if (PQsetnonblocking(link->conn, 1) != 0 ||
-		PQenterPipelineMode(link->conn) != 1 ||
-		PQsendPrepare(link->conn, "s", "SELECT quorum.raft_step($1)", 1, &type) != 1 ||
-		PQpipelineSync(link->conn) != 1)
+	if (rc < 0)
 	{
 		link_close(link, link_message(link));
 		return;
 	}
-	link->state = LINK_READY;
-	note_call(link, 0);
-	link->since = GetCurrentTimestamp();
-	link->blocked = PQflush(link->conn) == 1;
+	if (rc == 0)
+		link->bytes_waiting = 0;
+	else if (!link->blocked)
+		link->since = GetCurrentTimestamp();
+	link->blocked = rc == 1;
+}
+
+/*
+ * The connection stands: ask for COPY mode.
+ */
+static void
+link_established(Link *link, TimestampTz now)
+{
+	if (PQsetnonblocking(link->conn, 1) != 0 ||
+		PQsendQuery(link->conn, "CALL quorum.raft_stream()") != 1)
+	{
+		link_close(link, link_message(link));
+		return;
+	}
+	link->state = LINK_ENTERING;
+	link->since = now;
 	events_stale = true;
+	link_flush(link);
 }
 
 /* ---------- answers ---------- */
 
 /*
- * Read what answers have come.  Closes the link on any error.
+ * The peer has ended the stream, or refused it: note why.
  */
 static void
-link_read(Link *link)
+link_refused(Link *link, const PGresult *res)
 {
+	const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+	const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+	char	   *why = pchomp(message ? message : PQresultErrorMessage(res));
+	bool		refused = sqlstate != NULL && strcmp(sqlstate, "PQ001") == 0;
+
+	if (why[0] == '\0')
+		why = "connection closed";
+	if (sqlstate != NULL && strcmp(sqlstate, "55000") == 0)
+		link->retry_ms = RETRY_REFUSED_MS;
+	link_close(link, why);
+	if (refused)
+		worker_set_role(MEMBER_QUARANTINED,
+						"Another instance bears this member's identity: this one is a copy, or was restored from one.");
+}
+
+/*
+ * Read the answer to the call.
+ */
+static void
+link_enter(Link *link)
+{
+	PGresult   *res;
+
 	if (PQconsumeInput(link->conn) != 1)
 	{
 		link_close(link, link_message(link));
 		return;
 	}
-	while (link->in_flight > 0 && !PQisBusy(link->conn))
+	if (PQisBusy(link->conn))
+		return;
+	res = PQgetResult(link->conn);
+	if (PQresultStatus(res) != PGRES_COPY_IN)
 	{
-		PGresult   *res = PQgetResult(link->conn);
-		ExecStatusType status;
-
-		if (res == NULL)
-		{
-			if (PQstatus(link->conn) == CONNECTION_BAD)
-			{
-				link_close(link, "connection lost");
-				return;
-			}
-			continue;
-		}
-		status = PQresultStatus(res);
-		if (status == PGRES_PIPELINE_SYNC)
-		{
-			link->in_flight--;
-			link->bytes_in_flight -= link->call_bytes[link->first_call];
-			link->first_call = (link->first_call + 1) % MAX_CALLS_IN_FLIGHT;
-			link->since = GetCurrentTimestamp();
-			link->retry_ms = RETRY_MIN_MS;
-			if (link->last_error)
-			{
-				pfree(link->last_error);
-				link->last_error = NULL;
-				ereport(LOG,
-						(errmsg("talking to member \"%s\" again", link->peer->name)));
-			}
-		}
-		else if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
-		{
-			const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
-			const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
-			char	   *why = pstrdup(message ? message : PQresultErrorMessage(res));
-			bool		refused = sqlstate != NULL && strcmp(sqlstate, "PQ001") == 0;
-
-			if (sqlstate != NULL && strcmp(sqlstate, "55000") == 0)
-				link->retry_ms = RETRY_REFUSED_MS;
-			PQclear(res);
-			link_close(link, why);
-			if (refused)
-				worker_set_role(MEMBER_QUARANTINED,
-								"Another instance bears this member's identity: this one is a copy, or was restored from one.");
-			return;
-		}
+		link_refused(link, res);
 		PQclear(res);
+		return;
 	}
+	PQclear(res);
+	link->state = LINK_READY;
+	link->retry_ms = RETRY_MIN_MS;
+	if (link->last_error)
+	{
+		pfree(link->last_error);
+		link->last_error = NULL;
+		ereport(LOG,
+				(errmsg("talking to member \"%s\" again", link->peer->name)));
+	}
+}
+
+/*
+ * Something came in on a link in COPY mode: that is its end.  libpq does not
+ * look at an error before the copy is over.
+ */
+static void
+link_ended(Link *link)
+{
+	PGresult   *res;
+
+	(void) PQputCopyEnd(link->conn, NULL);
+	if (PQconsumeInput(link->conn) != 1)
+	{
+		link_close(link, link_message(link));
+		return;
+	}
+	if (PQisBusy(link->conn))
+	{
+		/* no whole message: it is not worth waiting for the rest */
+		link_close(link, "connection closed");
+		return;
+	}
+	res = PQgetResult(link->conn);
+	link_refused(link, res);
+	PQclear(res);
 }
 
 static void
@@ -406,34 +422,36 @@ link_poll(Link *link, TimestampTz now)
 		case LINK_CONNECTING:
 			link->polling = PQconnectPoll(link->conn);
 			if (link->polling == PGRES_POLLING_OK)
-				link_established(link);
+				link_established(link, now);
 			else if (link->polling == PGRES_POLLING_FAILED)
 				link_close(link, link_message(link));
 			else if (TimestampDifferenceExceeds(link->since, now, CONNECT_TIMEOUT_MS))
 				link_close(link, "connection timed out");
 			break;
 
+		case LINK_ENTERING:
+			if (link->blocked)
+				link_flush(link);
+			if (link->state == LINK_ENTERING)
+				link_enter(link);
+			if (link->state == LINK_ENTERING &&
+				TimestampDifferenceExceeds(link->since, now, CONNECT_TIMEOUT_MS))
+				link_close(link, "no answer in time");
+			break;
+
 		case LINK_READY:
+			if (link->has_input)
+			{
+				link->has_input = false;
+				link_ended(link);
+				break;
+			}
 			if (link->blocked)
 			{
-				int			rc = PQflush(link->conn);
-
-				if (rc < 0)
-				{
-					link_close(link, link_message(link));
-					break;
-				}
-				link->blocked = rc == 1;
-			}
-			if (link->in_flight > 0 &&
-				(link->in_flight >= READ_EVERY_CALLS || link->kind == LINK_STATE ||
-				 TimestampDifferenceExceeds(link->read_at, now, READ_EVERY_MS)))
-			{
-				link->read_at = now;
-				link_read(link);
-				if (link->state == LINK_READY && link->in_flight > 0 &&
-					TimestampDifferenceExceeds(link->since, now, ANSWER_TIMEOUT_MS))
-					link_close(link, "no answer in time");
+				link_flush(link);
+				if (link->state == LINK_READY && link->blocked &&
+					TimestampDifferenceExceeds(link->since, now, BLOCKED_TIMEOUT_MS))
+					link_close(link, "nothing was taken in time");
 			}
 			break;
 	}
@@ -461,8 +479,7 @@ static void link_send_batch(Link *link);
 static bool
 link_can_send(Link *link)
 {
-	return link->state == LINK_READY && link->in_flight < MAX_CALLS_IN_FLIGHT &&
-		link->bytes_in_flight < MAX_BYTES_IN_FLIGHT;
+	return link->state == LINK_READY && link->bytes_waiting < MAX_BYTES_WAITING;
 }
 
 /*
@@ -504,7 +521,7 @@ peers_queue_message(Peer *peer, Quorum__PeerMessage *message)
 	link->batch.messages[link->batch.n_messages++] = message;
 	for (i = 0; i < message->n_entries; i++)
 		link->batch_bytes += message->entries[i]->data.len;
-	if (link->batch_bytes >= CALL_BYTES)
+	if (link->batch_bytes >= BATCH_BYTES)
 		link_send_batch(link);
 }
 
@@ -530,7 +547,7 @@ peers_queue_forward(Peer *peer, uint64 term, uint64 request, const char *command
 									  &link->forwards_size, sizeof(void *));
 	link->batch.forwards[link->batch.n_forwards++] = forward;
 	link->batch_bytes += len;
-	if (link->batch_bytes >= CALL_BYTES)
+	if (link->batch_bytes >= BATCH_BYTES)
 		link_send_batch(link);
 	return true;
 }
@@ -565,7 +582,7 @@ peers_queue_question(Peer *peer, Quorum__Question *question)
 									   &link->questions_size, sizeof(void *));
 	link->batch.questions[link->batch.n_questions++] = question;
 	link->batch_bytes += question->payload.len;
-	if (link->batch_bytes >= CALL_BYTES)
+	if (link->batch_bytes >= BATCH_BYTES)
 		link_send_batch(link);
 	return true;
 }
@@ -584,23 +601,19 @@ peers_queue_answer(Peer *peer, Quorum__Answer *answer)
 									 &link->answers_size, sizeof(void *));
 	link->batch.answers[link->batch.n_answers++] = answer;
 	link->batch_bytes += answer->payload.len;
-	if (link->batch_bytes >= CALL_BYTES)
+	if (link->batch_bytes >= BATCH_BYTES)
 		link_send_batch(link);
 }
 
 /*
- * Send one call with a batch to a member.
+ * Send one batch to a member.
  */
 static void
-link_call_to(Link *link, uint64 to, Quorum__PeerBatch *batch)
+link_put_to(Link *link, uint64 to, Quorum__PeerBatch *batch)
 {
 	size_t		size = quorum__peer_batch__get_packed_size(batch);
 	char	   *bytes = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(PeerHead) + size);
 	PeerHead   *head = (PeerHead *) bytes;
-	const char *value = bytes;
-	int			length = sizeof(PeerHead) + size;
-	int			format = 1;
-	int			rc;
 
 	head->magic = PEER_MAGIC;
 	head->version = PEER_VERSION;
@@ -611,28 +624,20 @@ link_call_to(Link *link, uint64 to, Quorum__PeerBatch *batch)
 	head->nonce = worker->nonce;
 	quorum__peer_batch__pack(batch, (uint8_t *) bytes + sizeof(PeerHead));
 
-	if (link->in_flight == 0)
-		link->since = GetCurrentTimestamp();
-	if (PQsendQueryPrepared(link->conn, "s", 1, &value, &length, &format, 1) != 1 ||
-		PQpipelineSync(link->conn) != 1)
+	if (PQputCopyData(link->conn, bytes, sizeof(PeerHead) + size) == 1)
 	{
-		link_close(link, link_message(link));
-		pfree(bytes);
-		return;
+		link->bytes_waiting += sizeof(PeerHead) + size;
+		link_flush(link);
 	}
-	pfree(bytes);
-	note_call(link, length);
-	rc = PQflush(link->conn);
-	if (rc < 0)
-		link_close(link, link_message(link));
 	else
-		link->blocked = rc == 1;
+		link_close(link, link_message(link));
+	pfree(bytes);
 }
 
 static void
-link_call(Link *link, Quorum__PeerBatch *batch)
+link_put(Link *link, Quorum__PeerBatch *batch)
 {
-	link_call_to(link, link->peer->id, batch);
+	link_put_to(link, link->peer->id, batch);
 }
 
 /*
@@ -644,11 +649,11 @@ link_send_batch(Link *link)
 {
 	size_t		i;
 
-	if (link->state == LINK_READY && link->in_flight < MAX_CALLS_IN_FLIGHT)
+	if (link->state == LINK_READY)
 	{
 		if (link->kind == LINK_EXPRESS)
 			staleness_attach(link->peer, &link->batch);
-		link_call(link, &link->batch);
+		link_put(link, &link->batch);
 	}
 	else
 		for (i = 0; i < link->batch.n_forwards; i++)
@@ -657,7 +662,7 @@ link_send_batch(Link *link)
 }
 
 /*
- * peers_flush() -- one call a link with all that was queued since the last.
+ * peers_flush() -- one batch a link with all that was queued since the last.
  */
 void
 peers_flush(void)
@@ -681,8 +686,8 @@ peers_flush(void)
 }
 
 /*
- * Send a piece of the state (or a join request) on the link for it, opening
- * the link if need be; false if it cannot go now.  Two calls may be in flight.
+ * Send a piece of the state on the link for it, opening the link if need be;
+ * false if it cannot go now.
  */
 bool
 peers_send_state(Peer *peer, Quorum__PeerBatch *batch)
@@ -690,9 +695,9 @@ peers_send_state(Peer *peer, Quorum__PeerBatch *batch)
 	Link	   *link = peer->links[LINK_STATE];
 
 	link->wanted = true;
-	if (link->state != LINK_READY || link->in_flight >= 2 || link->blocked)
+	if (link->state != LINK_READY || link->blocked)
 		return false;
-	link_call(link, batch);
+	link_put(link, batch);
 	return link->state == LINK_READY;
 }
 
@@ -707,11 +712,11 @@ peers_send_join(Peer *peer, Quorum__JoinRequest *join)
 	Quorum__PeerBatch batch;
 
 	link->wanted = true;
-	if (link->state != LINK_READY || link->in_flight >= 2 || link->blocked)
+	if (link->state != LINK_READY || link->blocked)
 		return false;
 	quorum__peer_batch__init(&batch);
 	batch.join = join;
-	link_call_to(link, 0, &batch);
+	link_put_to(link, 0, &batch);
 	return link->state == LINK_READY;
 }
 
@@ -859,9 +864,7 @@ link_events(Link *link)
 		return link->polling == PGRES_POLLING_READING ? WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE;
 	if (link->blocked)
 		return WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE;
-	if (link->kind == LINK_STATE && link->in_flight > 0)
-		return WL_SOCKET_READABLE;	/* the next chunk waits for the answer */
-	return WL_SOCKET_CLOSED;
+	return WL_SOCKET_READABLE;
 }
 
 /*
@@ -920,16 +923,15 @@ peers_add_events(WaitEventSet *set)
 }
 
 /*
- * A socket of the wait set has something to say.  Answers are read by
- * peers_poll(); what it would not notice is the end of an idle connection.
+ * A socket of the wait set has something to say; peers_poll() looks at it.
  */
 void
 peers_event(void *link_ptr, uint32 events)
 {
 	Link	   *link = link_ptr;
 
-	if ((events & WL_SOCKET_CLOSED) && link->state == LINK_READY)
-		link_close(link, "connection closed");
+	if ((events & WL_SOCKET_READABLE) && link->state == LINK_READY)
+		link->has_input = true;
 }
 
 /*

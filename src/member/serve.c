@@ -34,6 +34,8 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "tcop/dest.h"
+#include "tcop/tcopprot.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 

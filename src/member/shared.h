@@ -237,6 +237,7 @@ extern int	member_stream_sockets[2];
 
 extern Size member_shmem_size(void);
 extern void member_shmem_init(void);
+extern void member_preload(void);
 extern dsa_area *member_dsa(void);	/* attaches on first use */
 
 /* keywait.c: who waits in a queue of keys; own part of the shared memory */

@@ -38,9 +38,6 @@
 
 #define FRAME_HEAD				5	/* type, and a length that counts itself */
 
-/* Most connections at a time: three of each peer, and their successors */
-#define STREAMS_MAX				(MEMBER_MAX_PEERS * LINK_COUNT * 2)
-
 typedef struct PeerStream
 {
 	int			fd;				/* -1: closed, to be removed */
@@ -346,6 +343,15 @@ streams_add_events(WaitEventSet *set)
 
 	for (i = 0; i < nstreams; i++)
 		if (streams[i]->fd >= 0)
-			AddWaitEventToSet(set, WL_SOCKET_READABLE, streams[i]->fd, NULL, &streams[i]->readable);
+			AddWaitEventToSet(set, WL_SOCKET_READABLE, streams[i]->fd, NULL, streams[i]);
 	events_stale = false;
+}
+
+/*
+ * The wait set says that a stream has something to read.
+ */
+void
+streams_event(void *stream)
+{
+	((PeerStream *) stream)->readable = true;
 }

@@ -57,12 +57,14 @@
 Worker	   *worker;
 
 static WaitEventSet *wait_set;
+static int	streams_from;		/* first position of streams in it */
 static TimestampTz next_tick;
 static int	tick_ms;
 static int	started_heartbeat;
 static int	started_election;
 static char pending_quarantine[MEMBER_REASON_LEN];
 static bool in_apply;
+static bool turn_refused;		/* the last one could not have the relations */
 
 /* ---------- life ---------- */
 
@@ -75,6 +77,8 @@ worker_leaves(int code, Datum arg)
 	member_shared->status.leader_id = 0;
 	SpinLockRelease(&member_shared->mutex);
 	member_shared->worker_procno = -1;
+	pg_memory_barrier();
+	streams_close_all();
 }
 
 /*
@@ -367,6 +371,13 @@ take_batch(const char *bytes, uint32 len)
 }
 
 static void
+deliver(const char *bytes, uint32 len)
+{
+	if (worker->raft != NULL)
+		take_batch(bytes, len);
+}
+
+static void
 take_inbox(void)
 {
 	char	   *bytes;
@@ -374,8 +385,9 @@ take_inbox(void)
 	int			n;
 
 	for (n = 0; n < INBOX_BATCHES_PER_TURN && (bytes = inbox_take(&len)) != NULL; n++)
-		if (worker->raft != NULL)
-			take_batch(bytes, len);
+		deliver(bytes, len);
+	streams_adopt();
+	streams_take(deliver, in_apply);
 }
 
 /*
@@ -452,6 +464,7 @@ stop_for_quarantine(void)
 	raft_free(worker->raft);
 	worker->raft = NULL;
 	peers_shutdown();
+	streams_close_all();
 }
 
 static void
@@ -459,7 +472,8 @@ run_turn(void)
 {
 	int			rounds;
 
-	if (!turn_begin())
+	turn_refused = !turn_begin();
+	if (turn_refused)
 	{
 		if (!extension_exists())
 		{
@@ -513,10 +527,11 @@ rebuild_wait_set(void)
 {
 	if (wait_set != NULL)
 		FreeWaitEventSet(wait_set);
-	wait_set = pgq_create_wait_event_set(2 + MEMBER_MAX_PEERS * LINK_COUNT);
+	wait_set = pgq_create_wait_event_set(2 + MEMBER_MAX_PEERS * LINK_COUNT + STREAMS_MAX);
 	AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-	(void) peers_add_events(wait_set);
+	streams_from = 2 + peers_add_events(wait_set);
+	streams_add_events(wait_set);
 }
 
 static void
@@ -537,15 +552,26 @@ wait_for_work(void)
 		if (worker->holding || requests_collecting())
 			timeout = Min(timeout, 1);
 	}
-	if (wait_set == NULL || peers_events_stale())
+	if (wait_set == NULL || peers_events_stale() || streams_events_stale())
 		rebuild_wait_set();
 	peers_prepare_wait(wait_set);
+
+	/* sockets that cannot be read now would end every wait at once */
+	if (turn_refused && streams_readable())
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, BUSY_RETRY_MS,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		return;
+	}
 
 	n = WaitEventSetWait(wait_set, timeout, events, lengthof(events), PG_WAIT_EXTENSION);
 	for (i = 0; i < n; i++)
 	{
 		if (events[i].events & WL_LATCH_SET)
 			ResetLatch(MyLatch);
+		else if (events[i].pos >= streams_from)
+			streams_event(events[i].user_data);
 		else
 			peers_event(events[i].user_data, events[i].events);
 	}
@@ -554,7 +580,8 @@ wait_for_work(void)
 static bool
 has_work(void)
 {
-	if (worker->more_work || !inbox_empty() || pending_quarantine[0] != '\0' ||
+	if (worker->more_work || !inbox_empty() || streams_offered() || streams_readable() ||
+		pending_quarantine[0] != '\0' ||
 		member_shared->queue_head != member_shared->queue_tail)
 		return true;
 	if (worker->raft == NULL)

@@ -263,6 +263,21 @@ extern void catchup_receive(uint64 from, const Quorum__StateChunk *chunk);
 extern void catchup_install(const struct raft_snap *snap);	/* the core says switch */
 extern void catchup_peer_lost(uint64 id);
 
+/* streams.c: connections that the worker reads by itself */
+typedef void (*StreamDeliver) (const char *bytes, uint32 len);
+
+/* most at a time: those of each peer, and their successors */
+#define STREAMS_MAX				(MEMBER_MAX_PEERS * LINK_COUNT * 2)
+
+extern void streams_adopt(void);
+extern void streams_take(StreamDeliver deliver, bool all);
+extern bool streams_offered(void);
+extern bool streams_readable(void);
+extern bool streams_events_stale(void);
+extern void streams_add_events(WaitEventSet *set);
+extern void streams_event(void *stream);
+extern void streams_close_all(void);
+
 /* resolve.c */
 extern bool resolve_is_address(const char *host);
 extern bool resolve_lookup(const char *host, char *address, Size size);

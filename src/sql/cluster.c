@@ -22,6 +22,7 @@
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -459,17 +460,17 @@ quorum_new_cluster(PG_FUNCTION_ARGS)
 }
 
 /*
- * raft_step(bytea)
+ * raft_stream()
  *
  * The privilege to execute it is granted to quorum_peer alone.  Asking for the role
  * itself too keeps a careless GRANT from opening the consensus to clients.
  */
-PG_FUNCTION_INFO_V1(quorum_raft_step);
+PG_FUNCTION_INFO_V1(quorum_raft_stream);
 Datum
-quorum_raft_step(PG_FUNCTION_ARGS)
+quorum_raft_stream(PG_FUNCTION_ARGS)
 {
+	CallContext *context = (CallContext *) fcinfo->context;
 	Oid			peer_role = get_role_oid("quorum_peer", true);
-	bytea	   *batch;
 
 	if (!OidIsValid(peer_role) || !has_privs_of_role(GetUserId(), peer_role))
 		ereport(ERROR,
@@ -478,9 +479,11 @@ quorum_raft_step(PG_FUNCTION_ARGS)
 				 errdetail("Only roles with privileges of the role \"%s\" may do so.",
 						   "quorum_peer")));
 	sql_require_member();
-	PreventCommandDuringRecovery("quorum.raft_step()");
-	sql_require_argument(fcinfo, 0, "message");
-	batch = PG_GETARG_BYTEA_PP(0);
-	member_receive(VARDATA_ANY(batch), VARSIZE_ANY_EXHDR(batch));
+	PreventCommandDuringRecovery("quorum.raft_stream()");
+	if (context == NULL || !IsA(context, CallContext) || context->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("quorum.raft_stream() cannot run inside a transaction block")));
+	member_serve_peer();
 	PG_RETURN_VOID();
 }

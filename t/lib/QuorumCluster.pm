@@ -45,6 +45,7 @@ sub new
 		count   => $args{members} // 3,
 		proxies => $args{proxies},
 		conf    => $args{conf} // '',
+		links   => $args{links} // '',    # added to the members' conninfos
 		nodes   => [],
 		loads   => 0,
 		clients => 0 }, $class;
@@ -76,7 +77,7 @@ sub initial_cluster
 		';',
 		map {
 			my $port = $_ != $from && $self->{link}{"$from>$_"} || $self->port($_);
-			"n$_=host=127.0.0.1 port=$port dbname=postgres user=" . $self->superuser
+			"n$_=host=127.0.0.1 port=$port dbname=postgres user=" . $self->superuser . " $self->{links}"
 		} $self->members);
 }
 
