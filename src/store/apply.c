@@ -30,6 +30,7 @@
 
 #include "store/counter.h"
 #include "store/alarms.h"
+#include "store/auth.h"
 #include "store/pbmem.h"
 #include "store/store_int.h"
 
@@ -103,6 +104,7 @@ store_format(Relation tree, uint64 index, uint64 term,
 	meta.revision = 1;
 	meta.compacted_revision = -1;
 	meta.compact_done_revision = -1;
+	meta.auth_revision = 1;
 	meta.configuration = (Quorum__Configuration *) configuration;
 	meta.configuration_index = index;
 	tree_apply(tree, TREE_MAIN, changes, n, buffer, meta_encode(&meta, buffer));
@@ -156,6 +158,7 @@ store_open(Relation tree)
 	MemoryContextSwitchTo(store->scratch);
 	store_purge_unpublished(store, tree);
 	lease_purge_unpublished(store, tree);
+	store->auth = auth_load(store, tree);
 
 	MemoryContextSwitchTo(old_context);
 	MemoryContextReset(store->scratch);
@@ -595,6 +598,9 @@ apply_command(Store *store, uint64 index, const Quorum__Command *command,
 		refuse_unknown_command(command, index);
 		return error;
 	}
+	error = auth_permit(store, command);
+	if (error != STORE_OK)
+		return error;
 	error = alarms_forbid(store->meta, command);
 	if (error != STORE_OK)
 		return error;
@@ -624,7 +630,7 @@ apply_command(Store *store, uint64 index, const Quorum__Command *command,
 		case QUORUM__COMMAND__OP_LEASE_CHECKPOINT:
 			return apply_lease_checkpoint(store, command->lease_checkpoint);
 		default:
-			return STORE_INVALID_REQUEST;
+			return auth_apply(store, command);
 	}
 }
 

@@ -535,6 +535,7 @@ meta_head(const char *meta, uint32 len, MetaHead *head)
 	const char *end = meta + len;
 
 	memset(head, 0, sizeof(*head));
+	head->auth_revision = 1;
 
 	while (p < end)
 	{
@@ -608,6 +609,8 @@ meta_decode(const char *meta, uint32 len)
 	result = (Quorum__StoreMeta *) pb_unpack(&quorum__store_meta__descriptor, meta, len);
 	if (result == NULL)
 		corrupted("state");
+	if (result->auth_revision == 0)
+		result->auth_revision = 1;
 	if (result->format != STORE_FORMAT)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

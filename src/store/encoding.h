@@ -19,6 +19,9 @@
  *		 that the newest comes first.  Value: a flags byte, the time to live and
  *		 what was left of it at the last checkpoint.
  *	'm'  members, at (id, 0).  Value: a packed Member.
+ *	'r', 'u', 'x'  roles, users, and the user map: bytes is a name, and the first
+ *		 number the complement of the auth revision (auth.c).  Value: a packed
+ *		 Role, a packed User, the name of a user; none where it ends.
  *	't'  attachments: bytes is a lease's id, big-endian, and a user key.  No value.
  *
  * That 'i' sorts before 'k', and 'c' before 'l' and 'l' before 't', matters: a
@@ -44,7 +47,10 @@
 #define SPACE_LEASE_CHANGE	'c'
 #define SPACE_LEASE		'l'
 #define SPACE_MEMBER	'm'
+#define SPACE_ROLE		'r'
 #define SPACE_ATTACHMENT	't'
+#define SPACE_USER		'u'
+#define SPACE_USER_MAP	'x'
 
 /* Bytes before the user key in the key of an attachment */
 #define ATTACHMENT_ID_BYTES		8

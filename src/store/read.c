@@ -63,6 +63,7 @@ read_view(StoreView *view, Relation tree)
 	view->current = view->latest = head.revision;
 	view->compacted = head.compacted_revision;
 	view->corrupt = head.corrupt;
+	view->head = head;
 }
 
 /*
@@ -136,11 +137,6 @@ store_range(Relation tree, const StoreCaller *caller,
 	VisitWatch	watch;
 
 	memset(info, 0, sizeof(*info));
-	if (error == STORE_OK)
-		error = store_check_access(tree, caller, STORE_READ,
-								   (const char *) request->key.data, request->key.len,
-								   (const char *) request->range_end.data,
-								   request->range_end.len);
 	if (error != STORE_OK)
 		return error;
 
@@ -157,7 +153,12 @@ store_range(Relation tree, const StoreCaller *caller,
 		read_view(&view, tree);
 		info->revision = view.current;
 		info->compacted_revision = view.compacted;
-		error = resolve_revision(&view, request->revision, &revision);
+		error = access_check(tree, caller, &view.head, STORE_READ,
+							 (const char *) request->key.data, request->key.len,
+							 (const char *) request->range_end.data,
+							 request->range_end.len);
+		if (error == STORE_OK)
+			error = resolve_revision(&view, request->revision, &revision);
 		if (error != STORE_OK)
 			return error;
 
@@ -182,10 +183,6 @@ store_get(Relation tree, const StoreCaller *caller,
 	*kv = NULL;
 	if (key_len == 0)
 		return STORE_EMPTY_KEY;
-	error = store_check_access(tree, caller, STORE_READ, key, key_len, NULL, 0);
-	if (error != STORE_OK)
-		return error;
-
 	for (;;)
 	{
 		StoreView	view;
@@ -196,7 +193,9 @@ store_get(Relation tree, const StoreCaller *caller,
 		read_view(&view, tree);
 		info->revision = view.current;
 		info->compacted_revision = view.compacted;
-		error = resolve_revision(&view, revision, &at);
+		error = access_check(tree, caller, &view.head, STORE_READ, key, key_len, NULL, 0);
+		if (error == STORE_OK)
+			error = resolve_revision(&view, revision, &at);
 		if (error != STORE_OK)
 			return error;
 
@@ -268,20 +267,23 @@ lowest_revision(const Etcdserverpb__TxnRequest *txn, int64 latest)
 
 /* May the caller read what a transaction of reads looks at, in either branch? */
 static StoreError
-check_txn_access(Relation tree, const StoreCaller *caller, const Etcdserverpb__TxnRequest *txn)
+check_txn_access(Relation tree, const StoreCaller *caller, const MetaHead *head,
+				 const Etcdserverpb__TxnRequest *txn)
 {
 	StoreError	error = STORE_OK;
 	int			branch;
 	size_t		i;
 
+	if (!head->auth_enabled)
+		return STORE_OK;
 	for (i = 0; i < txn->n_compare && error == STORE_OK; i++)
 	{
 		const Etcdserverpb__Compare *compare = txn->compare[i];
 
-		error = store_check_access(tree, caller, STORE_READ,
-								   (const char *) compare->key.data, compare->key.len,
-								   (const char *) compare->range_end.data,
-								   compare->range_end.len);
+		error = access_check(tree, caller, head, STORE_READ,
+							 (const char *) compare->key.data, compare->key.len,
+							 (const char *) compare->range_end.data,
+							 compare->range_end.len);
 	}
 	for (branch = 0; branch < 2; branch++)
 	{
@@ -292,10 +294,10 @@ check_txn_access(Relation tree, const StoreCaller *caller, const Etcdserverpb__T
 		{
 			const Etcdserverpb__RangeRequest *range = ops[i]->request_range;
 
-			error = store_check_access(tree, caller, STORE_READ,
-									   (const char *) range->key.data, range->key.len,
-									   (const char *) range->range_end.data,
-									   range->range_end.len);
+			error = access_check(tree, caller, head, STORE_READ,
+								 (const char *) range->key.data, range->key.len,
+								 (const char *) range->range_end.data,
+								 range->range_end.len);
 		}
 	}
 	return error;
@@ -317,15 +319,6 @@ store_read_txn(Relation tree, const StoreCaller *caller,
 	StoreError	error;
 
 	Assert(store_txn_is_read_only(txn));
-	error = check_txn_access(tree, caller, txn);
-	if (error != STORE_OK)
-	{
-		quorum__result__init(answer);
-		answer->error = error;
-		*result = answer;
-		return error;
-	}
-
 	for (;;)
 	{
 		Etcdserverpb__TxnResponse *response = palloc(sizeof(*response));
@@ -333,8 +326,10 @@ store_read_txn(Relation tree, const StoreCaller *caller,
 
 		etcdserverpb__txn_response__init(response);
 		read_view(&view, tree);
-		error = view.corrupt ? STORE_CORRUPT :
-			txn_run(&view, NULL, txn, CurrentMemoryContext, response);
+		error = check_txn_access(tree, caller, &view.head, txn);
+		if (error == STORE_OK)
+			error = view.corrupt ? STORE_CORRUPT :
+				txn_run(&view, NULL, txn, CurrentMemoryContext, response);
 
 		quorum__result__init(answer);
 		answer->error = error;

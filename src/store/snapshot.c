@@ -6,9 +6,10 @@
  * The sender walks the tree in key order and leaves out what is newer than the
  * revision at which it began; what is not newer stays as it is while the sender
  * goes on, as long as no physical compaction runs.  For leases the log index is what
- * the revision is for keys.  Items that have neither, as the members, are sent as they are when the walk gets there, maybe newer than
- * the rest: the receiver goes on to apply the entries behind the snapshot's
- * index, and that leads to the same again.
+ * the revision is for keys.  Users and roles are read when the stream begins and
+ * sent in their place.  The members, which have no versions, are sent as they are
+ * when the walk gets there, maybe newer than the rest: the receiver goes on to
+ * apply the entries behind the snapshot's index, and that leads to the same again.
  *
  * The walk holds nothing between two chunks but the key it has come to.
  *
@@ -41,6 +42,7 @@
 #include "utils/memutils.h"
 
 #include "store/pbmem.h"
+#include "store/auth.h"
 #include "store/read.h"
 
 #define CHUNK_MAGIC			0x71734331	/* "qsC1" */
@@ -73,6 +75,12 @@ struct StoreSnapshotReader
 	uint32		sequence;
 	bool		finished;
 	Position	next;			/* the key to go on with */
+
+	/* users and roles as of the state that is streamed, and the next to send */
+	MemoryContext auth_context;
+	StoreAuthItem *auth_items;
+	int			n_auth_items;
+	int			next_auth_item;
 };
 
 struct StoreSnapshotWriter
@@ -105,9 +113,24 @@ StoreSnapshotReader *
 store_snapshot_begin(Relation tree, Quorum__StoreMeta **meta)
 {
 	StoreSnapshotReader *reader = palloc0(sizeof(*reader));
+	MemoryContext old_context;
+	MetaHead	head;
 	TreeKey		first;
 
-	*meta = store_read_meta(tree);
+	reader->auth_context = AllocSetContextCreate(CurrentMemoryContext,
+												 "quorum snapshot users",
+												 ALLOCSET_SMALL_SIZES);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(reader->auth_context);
+		*meta = store_read_meta(tree);
+		old_context = MemoryContextSwitchTo(reader->auth_context);
+		reader->auth_items = read_auth_items(tree, *meta, &reader->n_auth_items);
+		MemoryContextSwitchTo(old_context);
+		read_head(tree, &head);
+	} while (head.auth_revision != (*meta)->auth_revision);
+
 	reader->revision = (*meta)->revision;
 	reader->applied_index = (*meta)->applied_index;
 	number_tree_key(&first, 0, 0, 0);
@@ -118,6 +141,7 @@ store_snapshot_begin(Relation tree, Quorum__StoreMeta **meta)
 void
 store_snapshot_end(StoreSnapshotReader *reader)
 {
+	MemoryContextDelete(reader->auth_context);
 	pfree(reader);
 }
 
@@ -136,7 +160,7 @@ item_belongs(const StoreSnapshotReader *reader, const TreeKey *key)
 		return version.revision <= reader->revision;
 	if (decode_lease_key(key, &lease))
 		return lease.index <= reader->applied_index;
-	return true;
+	return !auth_is_space(key->space);
 }
 
 /* Go on behind this key.  No key has the highest possible numbers. */
@@ -152,7 +176,8 @@ set_next(StoreSnapshotReader *reader, const TreeKey *key)
 static void
 skip_to(StoreSnapshotReader *reader, const TreeKey *key)
 {
-	if (key->space == SPACE_REVISION || key->space == SPACE_LEASE_CHANGE)
+	if (key->space == SPACE_REVISION || key->space == SPACE_LEASE_CHANGE ||
+		auth_is_space(key->space))
 	{
 		TreeKey		next_space;
 
@@ -183,6 +208,34 @@ append_item(StringInfo chunk, const TreeItem *item)
 	pq_sendint64(chunk, item->key.minor);
 	pq_sendint32(chunk, item->value_len);
 	pq_sendbytes(chunk, item->value, item->value_len);
+}
+
+/*
+ * Add the users and roles that belong before a key, or all that are left if it is
+ * NULL; returns how many.  They were read when the stream began, since their
+ * versions do not stay.
+ */
+static uint32
+append_auth_items(StoreSnapshotReader *reader, StringInfo chunk, const TreeKey *before,
+				  uint32 max_bytes)
+{
+	uint32		n = 0;
+
+	while (reader->next_auth_item < reader->n_auth_items && (uint32) chunk->len < max_bytes)
+	{
+		const StoreAuthItem *auth_item = &reader->auth_items[reader->next_auth_item];
+		TreeItem	item;
+
+		if (before != NULL && tree_key_compare(&auth_item->key, before) >= 0)
+			break;
+		item.key = auth_item->key;
+		item.value = auth_item->value;
+		item.value_len = auth_item->value_len;
+		append_item(chunk, &item);
+		reader->next_auth_item++;
+		n++;
+	}
+	return n;
 }
 
 static void
@@ -237,12 +290,21 @@ store_snapshot_next(StoreSnapshotReader *reader, Relation tree, uint32 max_bytes
 		CHECK_FOR_INTERRUPTS();
 		if (!tree_next(scan, &item))
 		{
+			nitems += append_auth_items(reader, &buffer, NULL, max_bytes);
+			if (reader->next_auth_item < reader->n_auth_items)
+				break;
 			reader->finished = true;
 			flags = CHUNK_FLAG_LAST;
 			break;
 		}
 
 		examined++;
+		if (!auth_is_space(item.key.space))
+		{
+			nitems += append_auth_items(reader, &buffer, &item.key, max_bytes);
+			if ((uint32) buffer.len >= max_bytes)
+				break;
+		}
 		if (!item_belongs(reader, &item.key))
 		{
 			set_next(reader, &item.key);

@@ -23,8 +23,10 @@
 #define PGQ_STORE_H
 
 #include "access/xlogdefs.h"
+#include "nodes/pg_list.h"
 #include "utils/relcache.h"
 
+#include "authpb.pb-c.h"
 #include "command.pb-c.h"
 
 /* Longest key, in bytes */
@@ -129,6 +131,37 @@ extern StoreError store_check_access(Relation tree, const StoreCaller *caller,
 									 const char *key, uint32 key_len,
 									 const char *range_end, uint32 range_end_len);
 extern StoreError store_check_admin(Relation tree, const StoreCaller *caller);
+
+/*
+ * reader: what the caller may do, for those who look at many keys; palloc'd, and NULL for
+ * everything.  Holds for the moment of the call.
+ */
+typedef struct StorePermissions StorePermissions;
+extern StoreError store_permissions(Relation tree, const StoreCaller *caller,
+									StorePermissions **permissions);
+extern bool store_permits(const StorePermissions *permissions, StoreAccess access,
+						  const char *key, uint32 key_len,
+						  const char *range_end, uint32 range_end_len);
+
+/* reader: is authentication on; and the auth revision, which moves with every change of
+ * users, roles and the user map, and when authentication is turned off */
+extern bool store_auth_enabled(Relation tree, uint64 *auth_revision);
+
+/*
+ * reader: users (Authpb__User *), roles (Authpb__Role *) and the user map
+ * (Quorum__UserMapRequest *), each in the order of the names, as of one moment.  Who
+ * does not have the role root gets itself and the roles it has.
+ */
+typedef struct StoreAuthList
+{
+	List	   *users;
+	List	   *roles;
+	List	   *map;
+} StoreAuthList;
+extern StoreError store_read_auth(Relation tree, const StoreCaller *caller, StoreAuthList *list);
+
+/* reader: one user with its verifier, for authentication; NULL if there is none */
+extern Authpb__User *store_find_user(Relation tree, const char *name, uint64 *auth_revision);
 
 /*
  * Checks that need no state (any process): empty and oversized keys, operation

@@ -33,6 +33,7 @@ typedef struct MemberEdit
 
 typedef struct CompactRound CompactRound;
 typedef struct LeaseEdits LeaseEdits;
+struct AuthState;
 
 struct Store
 {
@@ -51,6 +52,7 @@ struct Store
 	Overlay    *overlay;
 	List	   *member_edits;	/* of MemberEdit *, by id */
 	LeaseEdits *lease_edits;	/* leases.c */
+	struct AuthState *auth;		/* auth.c */
 	int			nchanges;		/* made by the batch, written or not */
 	bool		advanced;		/* an entry has been applied */
 	int64		sub;			/* changes of the command at hand */

@@ -29,6 +29,7 @@
 
 #include "store/counter.h"
 #include "store/alarms.h"
+#include "store/auth.h"
 #include "store/encoding.h"
 #include "store/txn.h"
 
@@ -475,6 +476,20 @@ store_validate(const Quorum__Command *command, uint64 max_bytes, int max_ops)
 			break;
 		case QUORUM__COMMAND__OP_ALARM:
 			error = alarms_validate(command->alarm);
+			break;
+		case QUORUM__COMMAND__OP_AUTH_ENABLE:
+		case QUORUM__COMMAND__OP_AUTH_DISABLE:
+		case QUORUM__COMMAND__OP_AUTH_USER_ADD:
+		case QUORUM__COMMAND__OP_AUTH_USER_DELETE:
+		case QUORUM__COMMAND__OP_AUTH_USER_CHANGE_PASSWORD:
+		case QUORUM__COMMAND__OP_AUTH_USER_GRANT_ROLE:
+		case QUORUM__COMMAND__OP_AUTH_USER_REVOKE_ROLE:
+		case QUORUM__COMMAND__OP_AUTH_ROLE_ADD:
+		case QUORUM__COMMAND__OP_AUTH_ROLE_DELETE:
+		case QUORUM__COMMAND__OP_AUTH_ROLE_GRANT_PERMISSION:
+		case QUORUM__COMMAND__OP_AUTH_ROLE_REVOKE_PERMISSION:
+		case QUORUM__COMMAND__OP_USER_MAP:
+			error = auth_validate(command);
 			break;
 		default:
 			error = STORE_INVALID_REQUEST;

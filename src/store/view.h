@@ -25,6 +25,7 @@ typedef struct StoreView
 	int64		current;		/* the highest revision a request may name */
 	int64		compacted;		/* the lowest */
 	bool		corrupt;		/* an alarm says so; of a reader's view */
+	MetaHead	head;			/* what a reader's view was made of */
 	StorePoll	poll;			/* or NULL */
 	void	   *poll_arg;
 	instr_time	last_poll;

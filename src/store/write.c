@@ -5,9 +5,10 @@
  *
  * The order of the writes is what makes a crash harmless.  A batch goes out in
  * key order: changes of leases and index items first, then versions of keys and
- * of leases, then members and attachments, and with the last
+ * of leases, then members, roles, attachments and users, and with the last
  * record, or after it, the meta.  Until the meta is there, everything has a
- * revision or log index above the published one, which no reader looks at.  A batch
+ * revision, log index or auth revision above the published one, which no reader
+ * looks at.  A batch
  * that was cut off leaves some index items and some of their versions, never a
  * version without its index item; so all of it is found through the index, and
  * removed in the opposite order: versions first, then the index items.
@@ -23,7 +24,7 @@
 
 #include "utils/memutils.h"
 
-#include "store/store_int.h"
+#include "store/auth.h"
 
 /* Write the changes collected, with the meta if it is given */
 static void
@@ -115,6 +116,7 @@ store_write(Store *store, bool finish)
 			change->value = edit->data;
 			change->value_len = edit->len;
 		}
+		auth_write(store, AUTH_ROLES, &slice);
 	}
 	lease_write_attachments(&slice);
 
@@ -122,7 +124,10 @@ store_write(Store *store, bool finish)
 	{
 		char		meta[TREE_MAX_META_BYTES];
 
+		auth_write(store, AUTH_USERS, &slice);
+		auth_write(store, AUTH_MAP, &slice);
 		flush_slice(&slice, meta, meta_encode(store->meta, meta));
+		auth_written(store);
 		store->member_edits = NIL;
 		MemoryContextReset(store->edit_context);
 	}
