@@ -1206,6 +1206,27 @@ COMMENT ON PROCEDURE quorum.raft_stream()
 IS 'take messages of another member';
 
 /* ----------------------------------------------------------------
+ *	The session's lease
+ * ----------------------------------------------------------------
+ */
+
+CREATE FUNCTION quorum.session_lease(
+	ttl interval DEFAULT '10 seconds'
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_session_lease'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.session_lease(interval)
+IS 'a lease that is kept alive while this session lives, and revoked when it ends';
+
+CREATE FUNCTION quorum.end_session_lease()
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_end_session_lease'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION quorum.end_session_lease()
+IS 'give up this session''s lease; false if it has none';
+
+/* ----------------------------------------------------------------
  *	Views
  * ----------------------------------------------------------------
  *
@@ -1635,6 +1656,8 @@ DECLARE
 		['op_range', 'quorum_writer, quorum_admin'],
 		['op_txn', 'quorum_writer, quorum_admin'],
 		['txn', 'quorum_writer, quorum_admin'],
+		['session_lease', 'quorum_writer, quorum_admin'],
+		['end_session_lease', 'quorum_writer, quorum_admin'],
 		['hash_kv', 'quorum_admin, pg_monitor'],
 		['check', 'quorum_admin'],
 		['compact', 'quorum_admin'],

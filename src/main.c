@@ -20,6 +20,7 @@
 #include "storage/shmem.h"
 
 #include "dropdb.h"
+#include "member/session_lease.h"
 #include "member/shared.h"
 #include "notify/notify.h"
 #include "settings.h"
@@ -39,7 +40,8 @@ shmem_request(void)
 {
 	if (previous_shmem_request)
 		previous_shmem_request();
-	RequestAddinShmemSpace(add_size(member_shmem_size(), notify_shmem_size()));
+	RequestAddinShmemSpace(add_size(add_size(member_shmem_size(), session_leases_shmem_size()),
+									notify_shmem_size()));
 }
 
 static void
@@ -49,6 +51,7 @@ shmem_startup(void)
 		previous_shmem_startup();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	member_shmem_init();
+	session_leases_shmem_init();
 	notify_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
@@ -83,6 +86,7 @@ _PG_init(void)
 
 	storage_install_ddl_guard();
 	dropdb_install();
+	member_install_session_lease();
 	previous_shmem_request = shmem_request_hook;
 	shmem_request_hook = shmem_request;
 	previous_shmem_startup = shmem_startup_hook;

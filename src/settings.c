@@ -26,6 +26,7 @@ int			setting_max_watches;
 int			setting_heartbeat_interval;
 int			setting_election_timeout;
 int			setting_catchup_entries;
+int			setting_lease_checkpoint_interval;
 int			setting_max_request_bytes;
 int			setting_max_txn_ops;
 int			setting_notify_interval;
@@ -148,6 +149,11 @@ settings_define(void)
 							"Sets the number of log entries kept behind the applied index.",
 							NULL, &setting_catchup_entries, 5000, 10, 10000000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_quorum.lease_checkpoint_interval",
+							"Sets the time between records of what is left of a lease.",
+							"A change of leader prolongs a lease that nobody renews by no more than this.",
+							&setting_lease_checkpoint_interval, 300, 1, 86400,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_quorum.max_request_bytes",
 							"Sets the size of the largest request.",
 							NULL, &setting_max_request_bytes, 1536 * 1024, 1024, 64 * 1024 * 1024,

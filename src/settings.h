@@ -25,6 +25,7 @@ extern int	setting_max_watches;
 extern int	setting_heartbeat_interval; /* ms */
 extern int	setting_election_timeout;	/* ms */
 extern int	setting_catchup_entries;
+extern int	setting_lease_checkpoint_interval;	/* s */
 extern int	setting_max_request_bytes;	/* bytes */
 extern int	setting_max_txn_ops;
 extern int	setting_notify_interval;	/* ms */

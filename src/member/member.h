@@ -211,6 +211,9 @@ extern bool member_session_lease_lost(void);
 /* Give it up now: it is revoked soon.  Returns whether there was one */
 extern bool member_end_session_lease(void);
 
+/* at loading: the hook that ends it at DISCARD ALL */
+extern void member_install_session_lease(void);
+
 /*
  * Wait until this member's published revision is greater than `after`, or
  * timeout_ms (-1: for ever) has passed; returns the published revision.  Other latch

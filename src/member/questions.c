@@ -47,7 +47,9 @@ typedef struct QuestionType
 } QuestionType;
 
 static const QuestionType question_types[] = {
-	[QUESTION_MEMBER_CHANGE] = {false, NULL}
+	[QUESTION_LEASE_KEEPALIVE] = {true, lessor_keepalive},
+	[QUESTION_LEASE_TTL] = {true, lessor_ttl},
+	[QUESTION_LEASE_EXPIRE] = {true, lessor_expire},
 };
 
 /* A question of the worker itself that has no answer yet. */
@@ -57,6 +59,7 @@ typedef struct OwnQuestion
 	uint64		number;
 	TimestampTz asked_at;
 	QuestionCallback callback;
+	void	   *arg;
 } OwnQuestion;
 
 /* The leader's side: those that wait for the next round, for the one under
@@ -351,7 +354,8 @@ questions_ask_slot(RequestSlot *slot, const char *payload, const struct raft_sta
  * perhaps before this returns, and perhaps without an answer.
  */
 void
-questions_ask_self(QuestionKind kind, const char *payload, uint32 len, QuestionCallback callback)
+questions_ask_self(QuestionKind kind, const char *payload, uint32 len,
+				   QuestionCallback callback, void *arg)
 {
 	struct raft_status status;
 	OwnQuestion *question = MemoryContextAllocZero(worker->context, sizeof(OwnQuestion));
@@ -360,6 +364,7 @@ questions_ask_self(QuestionKind kind, const char *payload, uint32 len, QuestionC
 	question->number = number;
 	question->asked_at = GetCurrentTimestamp();
 	question->callback = callback;
+	question->arg = arg;
 	dlist_push_tail(&own, &question->node);
 
 	raft_status(worker->raft, &status);
@@ -367,7 +372,7 @@ questions_ask_self(QuestionKind kind, const char *payload, uint32 len, QuestionC
 	{
 		dlist_delete(&question->node);
 		pfree(question);
-		callback(false, NULL, 0);
+		callback(false, NULL, 0, arg);
 	}
 }
 
@@ -383,11 +388,12 @@ take_own_answer(const Quorum__Answer *answer)
 		if (question->number == answer->number)
 		{
 			QuestionCallback callback = question->callback;
+			void	   *arg = question->arg;
 
 			dlist_delete(&question->node);
 			pfree(question);
 			callback(answer->outcome == QUORUM__ANSWER__OUTCOME__ANSWERED,
-					 (char *) answer->payload.data, answer->payload.len);
+					 (char *) answer->payload.data, answer->payload.len, arg);
 			return;
 		}
 	}
@@ -438,10 +444,11 @@ questions_tick(void)
 		if (TimestampDifferenceExceeds(question->asked_at, now, 2 * setting_election_timeout))
 		{
 			QuestionCallback callback = question->callback;
+			void	   *arg = question->arg;
 
 			dlist_delete(&question->node);
 			pfree(question);
-			callback(false, NULL, 0);
+			callback(false, NULL, 0, arg);
 		}
 	}
 }

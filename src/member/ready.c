@@ -323,7 +323,7 @@ ready_run(void)
 		if (rd.apply_hi != 0)
 			worker->apply_to = rd.apply_hi;
 		for (i = 0; i < rd.n_reads; i++)
-			if (!questions_own_read(&rd.reads[i]))
+			if (!questions_own_read(&rd.reads[i]) && !lessor_own_read(&rd.reads[i]))
 				requests_read_answer(&rd.reads[i]);
 		if (rd.soft_changed)
 			follow_role(&rd);
@@ -478,7 +478,8 @@ apply_run(void)
 			mine = command != NULL && command->origin == member_shared->run_id;
 			if (command != NULL && !mine)
 				ready_release_held();	/* somebody waits for it on another member */
-			store_apply(worker->store, index, term, command, mine, mine ? &result : NULL);
+			lessor_applied(command,
+						   store_apply(worker->store, index, term, command, mine, mine ? &result : NULL));
 			if (mine)
 			{
 				Answer	   *a = &answers[nanswers++];
@@ -493,6 +494,7 @@ apply_run(void)
 	/* not flushed: after a crash the log is applied again */
 	(void) store_commit(worker->store);
 	worker->applied = index - 1;
+	lessor_committed();
 
 	publish_revision(store_meta(worker->store)->revision);
 	keywait_signal();

@@ -489,6 +489,7 @@ run_turn(void)
 	take_inbox();
 	take_tick();
 	requests_take();
+	sessions_run();
 	if (worker->raft != NULL)
 	{
 		questions_run();
@@ -500,6 +501,7 @@ run_turn(void)
 			apply_run();
 			requests_complete_reads();
 			questions_run();
+			lessor_run();
 			if (!raft_has_ready(worker->raft) && worker->applied >= worker->apply_to)
 				break;
 		}
@@ -581,7 +583,7 @@ static bool
 has_work(void)
 {
 	if (worker->more_work || !inbox_empty() || streams_offered() || streams_readable() ||
-		pending_quarantine[0] != '\0' ||
+		pending_quarantine[0] != '\0' || sessions_due() ||
 		member_shared->queue_head != member_shared->queue_tail)
 		return true;
 	if (worker->raft == NULL)

@@ -228,11 +228,12 @@ typedef QuestionVerdict (*QuestionHandler) (Question *question, char **answer, u
 
 /* what the worker itself asks, told apart by number; it asks again on its own */
 #define QUESTION_OF_WORKER		((UINT64CONST(1) << SLOT_INDEX_BITS) - 1)
-typedef void (*QuestionCallback) (bool answered, const char *answer, uint32 len);
+typedef void (*QuestionCallback) (bool answered, const char *answer, uint32 len, void *arg);
 
 extern void questions_start(void);
 extern void questions_ask_slot(RequestSlot *slot, const char *payload, const struct raft_status *status);
-extern void questions_ask_self(QuestionKind kind, const char *payload, uint32 len, QuestionCallback callback);
+extern void questions_ask_self(QuestionKind kind, const char *payload, uint32 len,
+							   QuestionCallback callback, void *arg);
 extern void questions_take(uint64 from, const Quorum__Question *question);
 extern void questions_take_answer(const Quorum__Answer *answer);
 extern bool questions_own_read(const struct raft_read *read);
@@ -243,6 +244,19 @@ extern void questions_tick(void);
 extern void keywait_start(void);	/* the store has been opened */
 extern void keywait_signal(void);	/* after a batch has been published */
 extern void keywait_signal_all(void);
+
+/* lessor.c: the leader keeps the time of leases */
+extern void lessor_run(void);	/* in a turn, outside of apply */
+extern void lessor_applied(const Quorum__Command *command, StoreError error);
+extern void lessor_committed(void);
+extern bool lessor_own_read(const struct raft_read *read);
+extern QuestionVerdict lessor_keepalive(Question *question, char **answer, uint32 *len);
+extern QuestionVerdict lessor_ttl(Question *question, char **answer, uint32 *len);
+extern QuestionVerdict lessor_expire(Question *question, char **answer, uint32 *len);
+
+/* session_keeper.c: the leases of this instance's sessions */
+extern bool sessions_due(void);
+extern void sessions_run(void);	/* in a turn */
 
 /* ready.c */
 extern void ready_run(void);	/* take and carry out all output of the core */
