@@ -1579,6 +1579,152 @@ COMMENT ON COLUMN quorum.watches.range_end_bytes IS 'end of the range; one zero 
 /* end of watches */
 
 /* ----------------------------------------------------------------
+ *	Operation: alarms and statistics
+ * ----------------------------------------------------------------
+ */
+
+CREATE FUNCTION quorum.get_alarms(
+	OUT member_id text,
+	OUT name text,
+	OUT alarm text
+)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'quorum_get_alarms'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100 ROWS 1;
+COMMENT ON FUNCTION quorum.get_alarms(OUT text, OUT text, OUT text)
+IS 'the rows of quorum.alarms';
+
+CREATE FUNCTION quorum.alarm_disarm(
+	member text DEFAULT NULL,
+	alarm text DEFAULT NULL
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_alarm_disarm'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.alarm_disarm(text, text)
+IS 'disarm the alarms of a member, by name or id, or of all members; returns how many';
+
+CREATE FUNCTION quorum.get_stat(
+	OUT proposals bigint,
+	OUT proposals_forwarded bigint,
+	OUT commits bigint,
+	OUT applies bigint,
+	OUT apply_time double precision,
+	OUT slow_applies bigint,
+	OUT reads bigint,
+	OUT read_rounds bigint,
+	OUT fsyncs bigint,
+	OUT fsync_time double precision,
+	OUT messages_sent bigint,
+	OUT messages_received bigint,
+	OUT bytes_sent bigint,
+	OUT bytes_received bigint,
+	OUT snapshots_sent bigint,
+	OUT snapshots_received bigint,
+	OUT leader_changes bigint
+)
+RETURNS record
+AS 'MODULE_PATHNAME', 'quorum_get_stat'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10;
+COMMENT ON FUNCTION quorum.get_stat(OUT bigint, OUT bigint, OUT bigint, OUT bigint, OUT double precision, OUT bigint, OUT bigint, OUT bigint, OUT bigint, OUT double precision, OUT bigint, OUT bigint, OUT bigint, OUT bigint, OUT bigint, OUT bigint, OUT bigint)
+IS 'the counters of quorum.pg_stat_quorum';
+
+CREATE FUNCTION quorum.get_stat_since()
+RETURNS timestamptz
+AS 'MODULE_PATHNAME', 'quorum_get_stat_since'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10;
+COMMENT ON FUNCTION quorum.get_stat_since()
+IS 'when the counters of quorum.pg_stat_quorum were zero';
+
+CREATE FUNCTION quorum.get_stat_peers(
+	OUT id text,
+	OUT name text,
+	OUT messages_sent bigint,
+	OUT messages_received bigint,
+	OUT bytes_sent bigint,
+	OUT bytes_received bigint,
+	OUT rtt double precision,
+	OUT connects bigint,
+	OUT failures bigint
+)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'quorum_get_stat_peers'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100 ROWS 3;
+COMMENT ON FUNCTION quorum.get_stat_peers(OUT text, OUT text, OUT bigint, OUT bigint, OUT bigint, OUT bigint, OUT double precision, OUT bigint, OUT bigint)
+IS 'the rows of quorum.pg_stat_quorum_peers';
+
+CREATE FUNCTION quorum.stat_reset()
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_stat_reset'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10;
+COMMENT ON FUNCTION quorum.stat_reset()
+IS 'set the counters of this member to zero';
+
+CREATE FUNCTION quorum.peer_hash(
+	revision bigint,
+	OUT error integer,
+	OUT hash bigint,
+	OUT compacted_revision bigint
+)
+RETURNS record
+AS 'MODULE_PATHNAME', 'quorum_peer_hash'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION quorum.peer_hash(bigint, OUT integer, OUT bigint, OUT bigint)
+IS 'tell the leader the hash of this member''s keys';
+
+CREATE VIEW quorum.alarms AS
+SELECT a.member_id, a.name, a.alarm
+FROM quorum.get_alarms() AS a;
+COMMENT ON VIEW quorum.alarms IS 'alarms that are raised';
+COMMENT ON COLUMN quorum.alarms.member_id IS 'identity of the member, in hexadecimal; null if it is not known which';
+COMMENT ON COLUMN quorum.alarms.name IS 'name of the member';
+COMMENT ON COLUMN quorum.alarms.alarm IS 'NOSPACE or CORRUPT';
+
+CREATE VIEW quorum.pg_stat_quorum AS
+SELECT s.proposals, s.proposals_forwarded, s.commits, s.applies, s.apply_time, s.slow_applies,
+	s.reads, s.read_rounds, s.fsyncs, s.fsync_time,
+	s.messages_sent, s.messages_received, s.bytes_sent, s.bytes_received,
+	s.snapshots_sent, s.snapshots_received, s.leader_changes,
+	(SELECT pg_catalog.count(*) FROM quorum.scan_watches()) AS watchers,
+	quorum.get_stat_since() AS stats_reset
+FROM quorum.get_stat() AS s;
+COMMENT ON VIEW quorum.pg_stat_quorum IS 'what this member has done: one row';
+COMMENT ON COLUMN quorum.pg_stat_quorum.proposals IS 'commands of clients of this member that were proposed';
+COMMENT ON COLUMN quorum.pg_stat_quorum.proposals_forwarded IS 'of them sent to the leader';
+COMMENT ON COLUMN quorum.pg_stat_quorum.commits IS 'log entries that this member saw committed';
+COMMENT ON COLUMN quorum.pg_stat_quorum.applies IS 'log entries carried out here';
+COMMENT ON COLUMN quorum.pg_stat_quorum.apply_time IS 'time spent on that, in milliseconds';
+COMMENT ON COLUMN quorum.pg_stat_quorum.slow_applies IS 'batches of entries that took more than 100 ms';
+COMMENT ON COLUMN quorum.pg_stat_quorum.reads IS 'linearizable reads of clients of this member';
+COMMENT ON COLUMN quorum.pg_stat_quorum.read_rounds IS 'rounds by which the quorum confirmed them';
+COMMENT ON COLUMN quorum.pg_stat_quorum.fsyncs IS 'times the WAL was made durable for the log';
+COMMENT ON COLUMN quorum.pg_stat_quorum.fsync_time IS 'time that took, in milliseconds';
+COMMENT ON COLUMN quorum.pg_stat_quorum.messages_sent IS 'messages of the consensus to other members';
+COMMENT ON COLUMN quorum.pg_stat_quorum.messages_received IS 'messages of the consensus from other members';
+COMMENT ON COLUMN quorum.pg_stat_quorum.bytes_sent IS 'bytes sent to other members';
+COMMENT ON COLUMN quorum.pg_stat_quorum.bytes_received IS 'bytes received from other members';
+COMMENT ON COLUMN quorum.pg_stat_quorum.snapshots_sent IS 'times the whole state was sent to a member';
+COMMENT ON COLUMN quorum.pg_stat_quorum.snapshots_received IS 'times the whole state was received';
+COMMENT ON COLUMN quorum.pg_stat_quorum.leader_changes IS 'times this member saw another leader than before';
+COMMENT ON COLUMN quorum.pg_stat_quorum.watchers IS 'watches registered now';
+COMMENT ON COLUMN quorum.pg_stat_quorum.stats_reset IS 'since when this counts';
+
+CREATE VIEW quorum.pg_stat_quorum_peers AS
+SELECT p.id, p.name, p.messages_sent, p.messages_received, p.bytes_sent, p.bytes_received,
+	p.rtt, p.connects, p.failures
+FROM quorum.get_stat_peers() AS p;
+COMMENT ON VIEW quorum.pg_stat_quorum_peers IS 'this member''s traffic with each of the others';
+COMMENT ON COLUMN quorum.pg_stat_quorum_peers.id IS 'identity of the other member, in hexadecimal';
+COMMENT ON COLUMN quorum.pg_stat_quorum_peers.name IS 'its name';
+COMMENT ON COLUMN quorum.pg_stat_quorum_peers.messages_sent IS 'messages of the consensus to it';
+COMMENT ON COLUMN quorum.pg_stat_quorum_peers.messages_received IS 'messages of the consensus from it';
+COMMENT ON COLUMN quorum.pg_stat_quorum_peers.bytes_sent IS 'bytes sent to it';
+COMMENT ON COLUMN quorum.pg_stat_quorum_peers.bytes_received IS 'bytes received from it';
+COMMENT ON COLUMN quorum.pg_stat_quorum_peers.rtt IS 'milliseconds from a heartbeat to its answer, smoothed; null where this member has never led';
+COMMENT ON COLUMN quorum.pg_stat_quorum_peers.connects IS 'connections to it that were made';
+COMMENT ON COLUMN quorum.pg_stat_quorum_peers.failures IS 'connections to it that failed or were lost';
+
+/* ----------------------------------------------------------------
  *	Privileges
  * ----------------------------------------------------------------
  *
@@ -1599,6 +1745,8 @@ GRANT USAGE ON TYPE quorum.kv, quorum.kv_bytes, quorum.event, quorum.event_bytes
 	quorum.compare, quorum.op TO quorum_reader, quorum_writer, quorum_admin;
 
 GRANT SELECT ON quorum.keys, quorum.mvcc TO quorum_reader, quorum_writer, quorum_admin;
+GRANT SELECT ON quorum.alarms, quorum.pg_stat_quorum, quorum.pg_stat_quorum_peers
+	TO quorum_reader, quorum_writer, quorum_admin, pg_monitor;
 GRANT SELECT ON quorum.status, quorum.members, quorum.watches
 	TO quorum_reader, quorum_writer, quorum_admin, pg_monitor;
 GRANT SELECT ON quorum.raft_log TO quorum_admin;
@@ -1658,6 +1806,13 @@ DECLARE
 		['txn', 'quorum_writer, quorum_admin'],
 		['session_lease', 'quorum_writer, quorum_admin'],
 		['end_session_lease', 'quorum_writer, quorum_admin'],
+		['get_alarms', 'quorum_reader, quorum_writer, quorum_admin, pg_monitor'],
+		['get_stat', 'quorum_reader, quorum_writer, quorum_admin, pg_monitor'],
+		['get_stat_since', 'quorum_reader, quorum_writer, quorum_admin, pg_monitor'],
+		['get_stat_peers', 'quorum_reader, quorum_writer, quorum_admin, pg_monitor'],
+		['alarm_disarm', 'quorum_admin'],
+		['stat_reset', 'quorum_admin'],
+		['peer_hash', 'quorum_peer'],
 		['hash_kv', 'quorum_admin, pg_monitor'],
 		['check', 'quorum_admin'],
 		['compact', 'quorum_admin'],

@@ -41,6 +41,13 @@ typedef RelFileNode PgqRelNode;
 #define PgqRelNodeEquals(a, b)	RelFileNodeEquals(a, b)
 #endif
 
+/* Path of a permanent relation's file below the data directory, palloc'd */
+#if PG_VERSION_NUM >= 180000
+#define pgq_relation_path(rel)	pstrdup(relpathperm(PgqRelationNode(rel), MAIN_FORKNUM).str)
+#else
+#define pgq_relation_path(rel)	relpathperm(PgqRelationNode(rel), MAIN_FORKNUM)
+#endif
+
 /* Relation files and table access methods */
 #if PG_VERSION_NUM >= 160000
 #include "access/tableam.h"

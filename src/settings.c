@@ -31,6 +31,11 @@ int			setting_max_request_bytes;
 int			setting_max_txn_ops;
 int			setting_notify_interval;
 bool		setting_allow_fsync_off;
+double		setting_quota_bytes;
+int			setting_disk_reserve;
+int			setting_corrupt_check_interval;
+int			setting_auto_compaction_mode;
+char	   *setting_auto_compaction_retention;
 int			setting_request_timeout;
 
 static bool
@@ -100,6 +105,83 @@ check_initial_cluster(char **newval, void **extra, GucSource source)
 	return true;
 }
 
+/* ten thousand hours, a bound for what has to be remembered */
+#define RETENTION_MAX_MS	(INT64CONST(10000) * 3600 * 1000)
+
+static const struct config_enum_entry auto_compaction_modes[] = {
+	{"periodic", AUTO_COMPACTION_PERIODIC, false},
+	{"revision", AUTO_COMPACTION_REVISION, false},
+	{NULL, 0, false}
+};
+
+/*
+ * etcd's forms, "10" and "1h30m", and PostgreSQL's units.
+ */
+bool
+settings_parse_retention(const char *text, int64 *number, int64 *ms)
+{
+	static const struct
+	{
+		const char *name;
+		int64		ms;
+	}			units[] = {
+		{"ms", 1}, {"min", 60 * 1000}, {"s", 1000}, {"m", 60 * 1000},
+		{"h", 3600 * 1000}, {"d", 24 * 3600 * 1000}
+	};
+	int64		total = 0;
+
+	*number = -1;
+	if (*text == '\0')
+		return false;
+	while (*text)
+	{
+		int64		value = 0;
+		const char *digits = text;
+		size_t		i;
+
+		for (; *text >= '0' && *text <= '9'; text++)
+		{
+			if (text - digits == 15)
+				return false;
+			value = value * 10 + (*text - '0');
+		}
+		if (text == digits)
+			return false;
+		if (*text == '\0' && total == 0)
+		{
+			/* as a time it means hours; what is too many of them is a number only */
+			*number = value;
+			*ms = Min(value, RETENTION_MAX_MS / (3600 * 1000)) * 3600 * 1000;
+			return true;
+		}
+		for (i = 0; i < lengthof(units); i++)
+		{
+			if (strncmp(text, units[i].name, strlen(units[i].name)) == 0)
+				break;
+		}
+		if (i == lengthof(units) || value > RETENTION_MAX_MS / units[i].ms)
+			return false;
+		total += value * units[i].ms;
+		text += strlen(units[i].name);
+		while (*text == ' ')
+			text++;
+	}
+	*ms = total;
+	return total > 0 && total <= RETENTION_MAX_MS;
+}
+
+static bool
+check_retention(char **newval, void **extra, GucSource source)
+{
+	int64		number;
+	int64		ms;
+
+	if (settings_parse_retention(*newval, &number, &ms))
+		return true;
+	GUC_check_errdetail("A retention is a time such as \"30m\" or \"1h30m\", of 10000 hours at most, or a number: of hours, or of revisions.");
+	return false;
+}
+
 /*
  * Define all settings.  Called from _PG_init(), with or without preload: those
  * of a session exist in both cases, so that SET works and its error is ours.
@@ -166,6 +248,31 @@ settings_define(void)
 							"Sets the window in which notifications are collected.",
 							NULL, &setting_notify_interval, 10, 1, 10000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomRealVariable("pg_quorum.quota_bytes",
+							 "Sets the size of the store from which on writes are refused.",
+							 "0 means no limit.",
+							 &setting_quota_bytes, 0, 0, 1e15,
+							 PGC_SIGHUP, GUC_UNIT_BYTE, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_quorum.disk_reserve",
+							"Sets the free disk space below which writes are refused.",
+							"0 means that the disk is not watched.",
+							&setting_disk_reserve, 256, 0, 1024 * 1024 * 1024,
+							PGC_SIGHUP, GUC_UNIT_MB, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_quorum.corrupt_check_interval",
+							"Sets how often the leader compares the members' contents.",
+							"0 means never.",
+							&setting_corrupt_check_interval, 0, 0, 30 * 24 * 3600,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomEnumVariable("pg_quorum.auto_compaction_mode",
+							 "Sets whether old revisions are kept for a time, or by their number.",
+							 NULL, &setting_auto_compaction_mode, AUTO_COMPACTION_PERIODIC,
+							 auto_compaction_modes,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("pg_quorum.auto_compaction_retention",
+							   "Sets how long, or how many, old revisions are kept.",
+							   "A time such as 1h or 30m, or a number: of hours, or in mode \"revision\" of revisions.  0 turns automatic compaction off.",
+							   &setting_auto_compaction_retention, "0",
+							   PGC_SIGHUP, 0, check_retention, NULL, NULL);
 	DefineCustomBoolVariable("pg_quorum.allow_fsync_off",
 							 "Allows this member to vote while fsync is off.",
 							 "A crash of the machine may then lose acknowledged writes.",

@@ -31,6 +31,24 @@ extern int	setting_max_txn_ops;
 extern int	setting_notify_interval;	/* ms */
 extern bool setting_allow_fsync_off;
 
+extern double setting_quota_bytes;	/* 0: none */
+extern int	setting_disk_reserve;	/* MB; 0: none */
+extern int	setting_corrupt_check_interval; /* s; 0: never */
+extern int	setting_auto_compaction_mode;
+extern char *setting_auto_compaction_retention;
+
+typedef enum AutoCompactionMode
+{
+	AUTO_COMPACTION_PERIODIC = 1,
+	AUTO_COMPACTION_REVISION
+} AutoCompactionMode;
+
+/*
+ * What a retention means: a plain number is *number, and so many hours in
+ * *ms; otherwise *number is -1.  False if it is neither a number nor a time.
+ */
+extern bool settings_parse_retention(const char *text, int64 *number, int64 *ms);
+
 /* user */
 extern int	setting_request_timeout;	/* ms */
 

@@ -174,6 +174,7 @@ stream_send(Stream *stream, Peer *peer)
 		stream->done_at = GetCurrentTimestamp();
 		store_snapshot_end(stream->reader);
 		stream->reader = NULL;
+		stats_add(STAT_SNAPSHOTS_SENT, 1);
 		ereport(LOG,
 				(errmsg("state at index " UINT64_FORMAT " sent to member \"%s\" in " UINT64_FORMAT " chunks",
 						stream->index, peer->name, stream->next_chunk)));
@@ -439,5 +440,6 @@ catchup_install(const struct raft_snap *snap)
 	publish_revision(store_meta(worker->store)->revision);
 	keywait_start();
 	worker->peers_changed = true;
+	stats_add(STAT_SNAPSHOTS_RECEIVED, 1);
 	ereport(LOG, (errmsg("state at index " UINT64_FORMAT " installed", snap->index)));
 }

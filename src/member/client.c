@@ -529,6 +529,7 @@ member_execute_or_undo(Quorum__Command *command, Quorum__Command *undo)
 				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
 				 errmsg("cannot write to the cluster in a read-only transaction")));
 	check_role();
+	quota_admit(command);
 
 	pack_command(command, &packed, stack, sizeof(stack));
 	if (undo != NULL)

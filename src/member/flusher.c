@@ -35,7 +35,7 @@
 #include "../compat.h"
 
 /* How often to look whether the raft worker is there. */
-#define WATCH_WORKER_MS			2000
+#define WATCH_WORKER_MS			1000
 
 static void
 flusher_leaves(int code, Datum arg)
@@ -67,6 +67,7 @@ member_flusher_main(Datum arg)
 			ProcessConfigFile(PGC_SIGHUP);
 		}
 
+		quota_look_at_disks();
 		wanted = pg_atomic_read_u64(&member_shared->flush_wanted);
 		if (wanted > pg_atomic_read_u64(&member_shared->flush_done))
 		{
@@ -78,6 +79,8 @@ member_flusher_main(Datum arg)
 			INSTR_TIME_SET_CURRENT(end);
 			INSTR_TIME_SUBTRACT(end, start);
 			pg_atomic_write_u64(&member_shared->flush_usec, INSTR_TIME_GET_MICROSEC(end));
+			stats_add(STAT_FLUSHER_FSYNCS, 1);
+			stats_add(STAT_FLUSHER_FSYNC_USEC, INSTR_TIME_GET_MICROSEC(end));
 			pg_write_barrier();
 			pg_atomic_write_u64(&member_shared->flush_done, wanted);
 			wake_procno(member_shared->worker_procno);

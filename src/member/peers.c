@@ -141,6 +141,8 @@ link_close(Link *link, const char *why)
 			pfree(link->last_error);
 		link->last_error = MemoryContextStrdup(worker->context, why);
 	}
+	if (why != NULL)
+		stats_add_peer(link->peer->id, PEER_STAT_FAILURES, 1);
 	if (link->conn != NULL)
 	{
 		PQfinish(link->conn);
@@ -373,6 +375,7 @@ link_enter(Link *link)
 	}
 	PQclear(res);
 	link->state = LINK_READY;
+	stats_add_peer(link->peer->id, PEER_STAT_CONNECTS, 1);
 	link->retry_ms = RETRY_MIN_MS;
 	if (link->last_error)
 	{
@@ -626,6 +629,10 @@ link_put_to(Link *link, uint64 to, Quorum__PeerBatch *batch)
 
 	if (PQputCopyData(link->conn, bytes, sizeof(PeerHead) + size) == 1)
 	{
+		stats_add(STAT_MESSAGES_SENT, batch->n_messages);
+		stats_add(STAT_BYTES_SENT, sizeof(PeerHead) + size);
+		stats_add_peer(link->peer->id, PEER_STAT_MESSAGES_SENT, batch->n_messages);
+		stats_add_peer(link->peer->id, PEER_STAT_BYTES_SENT, sizeof(PeerHead) + size);
 		link->bytes_waiting += sizeof(PeerHead) + size;
 		link_flush(link);
 	}

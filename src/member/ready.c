@@ -219,6 +219,17 @@ ready_held_is_due(void)
 		TimestampDifferenceExceeds(worker->held_since, GetCurrentTimestamp(), HOLD_MS);
 }
 
+/*
+ * Is the round trip to a peer being measured?  An answer that has not come in
+ * a second is lost.
+ */
+static bool
+heartbeat_under_way(const Peer *peer)
+{
+	return peer->heartbeat_at != 0 &&
+		!TimestampDifferenceExceeds(peer->heartbeat_at, GetCurrentTimestamp(), 1000);
+}
+
 static void
 send_messages(const struct raft_ready *rd)
 {
@@ -241,6 +252,8 @@ send_messages(const struct raft_ready *rd)
 			catchup_start(peer, msg);
 			continue;
 		}
+		if (msg->type == RAFT_MSG_HEARTBEAT && !heartbeat_under_way(peer))
+			peer->heartbeat_at = GetCurrentTimestamp();
 		if (msg->type == RAFT_MSG_READ_INDEX_RESP)
 			ready_release_held();	/* the reader waits for that index */
 		if (msg->type == RAFT_MSG_APP)
@@ -299,6 +312,8 @@ follow_role(const struct raft_ready *rd)
 		ereport(LOG, (errmsg("following member \"%s\" in term " UINT64_FORMAT,
 							 leader ? leader->name : "?", rd->term)));
 	}
+	if (rd->leader != 0 && rd->leader != known_leader)
+		stats_add(STAT_LEADER_CHANGES, 1);
 	if (rd->leader != 0)
 		known_leader = rd->leader;
 	worker_set_role(role, "");
@@ -321,7 +336,11 @@ ready_run(void)
 		send_messages(&rd);
 		peers_flush();
 		if (rd.apply_hi != 0)
+		{
+			if (rd.apply_hi > worker->apply_to)
+				stats_add(STAT_COMMITS, rd.apply_hi - worker->apply_to);
 			worker->apply_to = rd.apply_hi;
+		}
 		for (i = 0; i < rd.n_reads; i++)
 			if (!questions_own_read(&rd.reads[i]) && !lessor_own_read(&rd.reads[i]))
 				requests_read_answer(&rd.reads[i]);
@@ -395,6 +414,8 @@ ready_flush(void)
 		XLogFlush(worker->lsn_written);
 		INSTR_TIME_SET_CURRENT(end);
 		INSTR_TIME_SUBTRACT(end, start);
+		stats_add(STAT_FSYNCS, 1);
+		stats_add(STAT_FSYNC_USEC, INSTR_TIME_GET_MICROSEC(end));
 		if (INSTR_TIME_GET_MICROSEC(end) > FLUSH_SLOW_USEC)
 			fast_flushes = 0;
 	}
@@ -420,6 +441,22 @@ apply_poll(void *arg)
 }
 
 /*
+ * A batch has been applied.
+ */
+static void
+note_apply(uint64 entries, instr_time start)
+{
+	instr_time	end;
+
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+	stats_add(STAT_APPLIES, entries);
+	stats_add(STAT_APPLY_USEC, INSTR_TIME_GET_MICROSEC(end));
+	if (INSTR_TIME_GET_MILLISEC(end) > STATS_SLOW_APPLY_MS)
+		stats_add(STAT_SLOW_APPLIES, 1);
+}
+
+/*
  * apply_run() -- apply a bounded number of committed entries and answer those
  * who wait for them.  In a turn.
  */
@@ -433,11 +470,13 @@ apply_run(void)
 	int			nanswers = 0;
 	Size		bytes = 0;
 	bool		configured = false;
+	instr_time	start;
 	int			i;
 
 	if (index > hi)
 		return;
 
+	INSTR_TIME_SET_CURRENT(start);
 	answers = palloc(sizeof(Answer) * (hi - index + 1));
 	store_begin(worker->store, worker->tree_rel, apply_poll, NULL);
 	while (index <= hi && bytes < APPLY_MAX_BYTES)
@@ -493,6 +532,7 @@ apply_run(void)
 	}
 	/* not flushed: after a crash the log is applied again */
 	(void) store_commit(worker->store);
+	note_apply(index - 1 - worker->applied, start);
 	worker->applied = index - 1;
 	lessor_committed();
 

@@ -235,6 +235,7 @@ read_start_round(void)
 		{
 			collecting = NULL;
 			round_under_way = true;
+			stats_add(STAT_READ_ROUNDS, 1);
 			round->next = rounds;
 			rounds = round;
 		}
@@ -304,6 +305,7 @@ requests_complete_reads(void)
 			round_target = Max(1, (round->count + (collecting ? collecting->count : 0)) / 2);
 			for (i = 0; i < round->count; i++)
 				requests_complete(round->numbers[i], OUTCOME_RESULT, NULL, 0);
+			stats_add(STAT_READS, round->count);
 			*link = round->next;
 			round_free(round);
 		}
@@ -381,6 +383,7 @@ requests_take(void)
 	uint32		index;
 	uint32	   *later;
 	int			nlater = 0;
+	int			nforwarded = 0;
 	int			i;
 
 	if (member_shared->queue_head == member_shared->queue_tail)
@@ -453,17 +456,49 @@ requests_take(void)
 			sent = leader != NULL &&
 				peers_queue_forward(leader, status.term, slot->number,
 									copy_request(slot), slot->len);
-			if (!sent && slot_move(slot, SLOT_PROPOSED, SLOT_QUEUED))
+			if (sent)
+				nforwarded++;
+			else if (slot_move(slot, SLOT_PROPOSED, SLOT_QUEUED))
 				later[nlater++] = index;
 		}
 	}
 
 	if (n > 0)
 		propose(slots, entries, n, status.term);
+	stats_add(STAT_PROPOSALS, n + nforwarded);
+	stats_add(STAT_FORWARDED, nforwarded);
 	for (i = 0; i < nlater; i++)
 		queue_push(later[i]);
 	if (worker->raft != NULL)
 		read_start_round();
+}
+
+/*
+ * requests_propose() -- propose a command of the worker's own, or forward it to the leader.
+ * Nobody is told what comes of it, and it may get lost.  False if it certainly did.
+ * In a turn.
+ */
+bool
+requests_propose(Quorum__Command *command)
+{
+	struct raft_status status;
+	struct raft_entry entry;
+	size_t		size;
+	char	   *packed = pb_pack(&command->base, &size);
+	Peer	   *leader;
+
+	raft_status(worker->raft, &status);
+	if (status.role == RAFT_LEADER)
+	{
+		memset(&entry, 0, sizeof(entry));
+		entry.type = RAFT_ENTRY_NORMAL;
+		entry.size = size;
+		entry.data = packed;
+		return raft_propose(worker->raft, &entry, 1, NULL) == RAFT_OK;
+	}
+	leader = status.leader != 0 ? peers_find(status.leader) : NULL;
+	return leader != NULL &&
+		peers_queue_forward(leader, status.term, 0, packed, size);
 }
 
 /*

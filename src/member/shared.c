@@ -29,6 +29,7 @@
 #define DSA_LIMIT_FACTOR		16	/* times the queue size */
 
 MemberShared *member_shared;
+StatsShared *member_stats;
 RequestSlot *member_slots;
 uint32	   *member_queue;
 InboxRing  *member_inbox;
@@ -54,6 +55,7 @@ member_shmem_size(void)
 	size = add_size(size, MAXALIGN(mul_size(MaxBackends + 1, sizeof(uint32))));
 	size = add_size(size, MAXALIGN(add_size(offsetof(InboxRing, bytes), inbox_bytes())));
 	size = add_size(size, MAXALIGN(keywait_shmem_size()));
+	size = add_size(size, MAXALIGN(stats_shmem_size()));
 	size = add_size(size, DSA_INITIAL_BYTES);
 	return size;
 }
@@ -95,6 +97,8 @@ member_shmem_init(void)
 	p += MAXALIGN(add_size(offsetof(InboxRing, bytes), inbox_bytes()));
 	keywait_shmem_init(p, found);
 	p += MAXALIGN(keywait_shmem_size());
+	member_stats = (StatsShared *) p;
+	p += MAXALIGN(stats_shmem_size());
 	dsa_place = p;
 
 	if (!found)
@@ -117,6 +121,10 @@ member_shmem_init(void)
 		pg_atomic_init_u64(&member_shared->flush_done, 0);
 		pg_atomic_init_u64(&member_shared->flush_usec, 0);
 		pg_atomic_init_u32(&member_shared->streams_offered, 0);
+		pg_atomic_init_u64(&member_shared->space_in_use, 0);
+		pg_atomic_init_u64(&member_shared->disk_free, PG_UINT64_MAX);
+		pg_atomic_init_u32(&member_shared->no_space_raised, 0);
+		stats_shmem_init(member_stats);
 		if (!pg_strong_random(&member_shared->run_id, sizeof(uint64)))
 			elog(ERROR, "could not generate a random number");
 		/* request numbers must differ from those of earlier runs */

@@ -217,6 +217,12 @@ typedef struct MemberShared
 
 	pg_atomic_uint32 streams_offered;	/* so many times */
 
+	/* space (quota.c): by the worker, the flusher, the worker */
+	pg_atomic_uint64 space_in_use;	/* bytes of the store; 0 without a quota */
+	pg_atomic_uint64 disk_free; /* bytes; PG_UINT64_MAX: not looked at */
+	pg_atomic_uint32 no_space_raised;	/* has this member raised the alarm? */
+	char		store_path[MAXPGPATH];	/* under the mutex */
+
 	slock_t		names_mutex;
 	ResolvedName names[MEMBER_MAX_PEERS];
 
@@ -225,7 +231,10 @@ typedef struct MemberShared
 	int			dsa_tranche;
 } MemberShared;
 
+typedef struct StatsShared StatsShared; /* stats.c */
+
 extern MemberShared *member_shared;
+extern StatsShared *member_stats;
 extern RequestSlot *member_slots;
 extern uint32 *member_queue;
 extern InboxRing *member_inbox;
@@ -245,6 +254,13 @@ typedef struct KeyWaitShared KeyWaitShared;
 extern KeyWaitShared *member_keywait;
 extern Size keywait_shmem_size(void);
 extern void keywait_shmem_init(void *place, bool found);
+
+/* stats.c */
+extern Size stats_shmem_size(void);
+extern void stats_shmem_init(StatsShared *stats);
+
+/* quota.c: backends */
+extern void quota_admit(const Quorum__Command *command);
 
 /* shared.c: the queue of slots */
 extern void queue_push(uint32 index);

@@ -315,6 +315,20 @@ try_start(void)
 /* ---------- a turn ---------- */
 
 /*
+ * A heartbeat has been answered.
+ */
+static void
+note_round_trip(uint64 from)
+{
+	Peer	   *peer = peers_find(from);
+
+	if (peer == NULL || peer->heartbeat_at == 0)
+		return;
+	stats_peer_rtt(from, Max(GetCurrentTimestamp() - peer->heartbeat_at, 0));
+	peer->heartbeat_at = 0;
+}
+
+/*
  * Messages of one batch from a peer.
  */
 static void
@@ -332,6 +346,13 @@ take_batch(const char *bytes, uint32 len)
 							 (unsigned long long) head.from)));
 		return;
 	}
+	stats_add(STAT_MESSAGES_RECEIVED, batch->n_messages);
+	stats_add(STAT_BYTES_RECEIVED, len);
+	if (peers_find(head.from) != NULL)
+	{
+		stats_add_peer(head.from, PEER_STAT_MESSAGES_RECEIVED, batch->n_messages);
+		stats_add_peer(head.from, PEER_STAT_BYTES_RECEIVED, len);
+	}
 	if (head.to == 0)
 	{
 		if (batch->join != NULL)
@@ -348,6 +369,8 @@ take_batch(const char *bytes, uint32 len)
 			batch->messages[i]->type == RAFT_MSG_PROP ||
 			!decode_message(batch->messages[i], head.from, head.to, &msg, &entries))
 			continue;
+		if (msg.type == RAFT_MSG_HEARTBEAT_RESP)
+			note_round_trip(head.from);
 		if (raft_step(worker->raft, &msg, entries) == RAFT_LOG_LOST)
 			worker_set_role(MEMBER_QUARANTINED,
 							"The leader holds acknowledgements of log entries that this member does not have: its data went back in time.");
@@ -408,7 +431,10 @@ take_tick(void)
 	staleness_tick();
 	(void) raft_tick(worker->raft);
 	if (!in_apply)
+	{
 		membership_tick();
+		autocompact_tick();
+	}
 	questions_tick();
 }
 
@@ -493,6 +519,7 @@ run_turn(void)
 	if (worker->raft != NULL)
 	{
 		questions_run();
+		quota_turn();
 		for (rounds = 0; rounds < READY_ROUNDS_PER_TURN; rounds++)
 		{
 			ready_run();

@@ -26,6 +26,7 @@
 #include "../store/store.h"
 #include "peer.pb-c.h"
 #include "shared.h"
+#include "stats.h"
 
 #define MEMBER_META_FORMAT		1
 
@@ -85,6 +86,8 @@ typedef struct Peer
 	uint64		latest_tick;
 	uint64		proved_time;
 	uint64		proved_commit;
+
+	TimestampTz heartbeat_at;	/* sent and not yet answered; 0: none */
 } Peer;
 
 typedef struct Worker
@@ -192,6 +195,7 @@ extern void requests_read_answer(const struct raft_read *read);
 extern void requests_complete_reads(void);
 extern bool requests_collecting(void);
 extern void requests_overtaken(void);
+extern bool requests_propose(Quorum__Command *command); /* of the worker itself */
 extern void requests_ask_again(uint64 number);	/* a question, at the next tick */
 extern bool requests_retry_questions(uint64 term, bool overdue);
 extern void requests_joined(void);
@@ -312,6 +316,13 @@ extern void staleness_tick(void);
 extern void staleness_turn(void);
 extern void staleness_attach(Peer *peer, Quorum__PeerBatch *batch);
 extern void staleness_receive(uint64 from, const Quorum__PeerBatch *batch);
+
+/* quota.c */
+extern void quota_turn(void);	/* in a turn */
+extern void quota_look_at_disks(void);	/* the flusher */
+
+/* autocompact.c */
+extern void autocompact_tick(void); /* in a turn */
 
 /* publish.c */
 extern void publish_status(void);

@@ -139,6 +139,23 @@ leader_name(const MemberStatus *status, List *members)
 	return psprintf("%016llx", (unsigned long long) status->leader_id);
 }
 
+/* The alarms that are on, each once */
+static Datum
+alarm_array(const Quorum__StoreMeta *meta)
+{
+	static const int kinds[] = {ETCDSERVERPB__ALARM_TYPE__NOSPACE, ETCDSERVERPB__ALARM_TYPE__CORRUPT};
+	Datum		elements[lengthof(kinds)];
+	int			n = 0;
+	int			i;
+
+	for (i = 0; i < (int) lengthof(kinds); i++)
+	{
+		if (meta != NULL && store_alarm_active(meta, kinds[i]))
+			elements[n++] = CStringGetTextDatum(sql_alarm_name(kinds[i]));
+	}
+	return PointerGetDatum(construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
 /* get_status(): the row of quorum.status */
 PG_FUNCTION_INFO_V1(quorum_get_status);
 Datum
@@ -185,8 +202,7 @@ quorum_get_status(PG_FUNCTION_ARGS)
 		while (row.n < 13)
 			add_null(&row);
 	}
-	/* no alarm can be raised yet */
-	add_datum(&row, PointerGetDatum(construct_empty_array(TEXTOID)));
+	add_datum(&row, alarm_array(meta));
 	add_text(&row, status.role == MEMBER_QUARANTINED ? status.reason : NULL);
 	add_text(&row, SQL_VERSION);
 	add_text(&row, status.reason[0] != '\0' ? status.reason : NULL);
@@ -460,16 +476,15 @@ quorum_new_cluster(PG_FUNCTION_ARGS)
 }
 
 /*
- * raft_stream()
+ * sql_require_peer
  *
- * The privilege to execute it is granted to quorum_peer alone.  Asking for the role
- * itself too keeps a careless GRANT from opening the consensus to clients.
+ * The privilege to execute the functions of members is granted to quorum_peer alone.
+ * Asking for the role itself too keeps a careless GRANT from opening the
+ * consensus to clients.
  */
-PG_FUNCTION_INFO_V1(quorum_raft_stream);
-Datum
-quorum_raft_stream(PG_FUNCTION_ARGS)
+void
+sql_require_peer(void)
 {
-	CallContext *context = (CallContext *) fcinfo->context;
 	Oid			peer_role = get_role_oid("quorum_peer", true);
 
 	if (!OidIsValid(peer_role) || !has_privs_of_role(GetUserId(), peer_role))
@@ -478,6 +493,16 @@ quorum_raft_stream(PG_FUNCTION_ARGS)
 				 errmsg("permission denied to act as a member of the quorum"),
 				 errdetail("Only roles with privileges of the role \"%s\" may do so.",
 						   "quorum_peer")));
+}
+
+/* raft_stream() */
+PG_FUNCTION_INFO_V1(quorum_raft_stream);
+Datum
+quorum_raft_stream(PG_FUNCTION_ARGS)
+{
+	CallContext *context = (CallContext *) fcinfo->context;
+
+	sql_require_peer();
 	sql_require_member();
 	PreventCommandDuringRecovery("quorum.raft_stream()");
 	if (context == NULL || !IsA(context, CallContext) || context->atomic)

@@ -201,6 +201,17 @@ extern void sql_arg_txn(FunctionCallInfo fcinfo, int first_argno,
 extern bool sql_raft_log_row(TupleDesc desc, const LogEntry *entry,
 							 Datum *values, bool *isnull);
 
+/* ERROR 42501 unless the current role may act as another member (cluster.c) */
+extern void sql_require_peer(void);
+
+/* ----------------------------------------------------------------
+ *	Operation (operation.c)
+ * ----------------------------------------------------------------
+ */
+
+/* The name of an Etcdserverpb__AlarmType */
+extern const char *sql_alarm_name(int alarm);
+
 /* ----------------------------------------------------------------
  *	Connection strings (conninfo.c)
  * ----------------------------------------------------------------
