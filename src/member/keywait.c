@@ -17,8 +17,11 @@
  * yet, the batch was visible when the backend read.  One that is both seen and
  * counted makes the backend look again too early, which is harmless.
  *
- * The table knows prefixes by a 64-bit hash; two that collide also wake each
- * other too early.  Waiters must therefore decide by the store, never by being woken.
+ * The same goes for a deletion of which it is not told where in the queue the key stood.
+ *
+ * The table knows keys and prefixes by 64-bit hashes; two that collide also wake
+ * each other too early.  Waiters must therefore decide by the store, never by being
+ * woken.
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -48,11 +51,12 @@
 /* One place a backend */
 typedef struct KeyWaiter
 {
-	bool		joined;			/* under the lock, as the next four */
+	bool		joined;			/* under the lock, as the next five */
 	int			next;			/* in its bucket; -1: none */
 	int			previous;
 	uint64		prefix;			/* hash */
-	int64		create_revision;	/* of its own key */
+	uint64		key;			/* hash of its own */
+	int64		create_revision;	/* of its own */
 	pg_atomic_uint32 departures;	/* of keys ahead, since rearm */
 	pg_atomic_uint32 wanted;	/* wake it at so many */
 	pg_atomic_uint32 look;		/* its own key has gone, or anything may have */
@@ -70,7 +74,8 @@ struct KeyWaitShared
 typedef struct GoneKey
 {
 	uint64		prefix;
-	int64		create_revision;
+	uint64		key;
+	int64		create_revision;	/* 0: not known */
 } GoneKey;
 
 KeyWaitShared *member_keywait;
@@ -123,13 +128,12 @@ hash_byte(uint64 hash, char byte)
 }
 
 static uint64
-hash_prefix(const char *prefix, uint32 len)
+hash_bytes_on(uint64 hash, const char *bytes, uint32 len)
 {
-	uint64		hash = HASH_START;
 	uint32		i;
 
 	for (i = 0; i < len; i++)
-		hash = hash_byte(hash, prefix[i]);
+		hash = hash_byte(hash, bytes[i]);
 	return hash;
 }
 
@@ -182,12 +186,12 @@ leave_at_exit(int code, Datum arg)
  * member_queue_join() -- see member.h.
  */
 void
-member_queue_join(const char *prefix, uint32 len, int64 create_revision)
+member_queue_join(const char *key, uint32 key_len, uint32 prefix_len, int64 create_revision)
 {
 	KeyWaiter  *w;
 	int		   *bucket;
 
-	Assert(len > 0 && prefix[len - 1] == '/');
+	Assert(prefix_len > 0 && prefix_len <= key_len && key[prefix_len - 1] == '/');
 	member_require_preload();
 	if (!exit_callback_registered)
 	{
@@ -197,7 +201,8 @@ member_queue_join(const char *prefix, uint32 len, int64 create_revision)
 	member_queue_leave();		/* left over from a wait that failed */
 
 	w = my_waiter();
-	w->prefix = hash_prefix(prefix, len);
+	w->prefix = hash_bytes_on(HASH_START, key, prefix_len);
+	w->key = hash_bytes_on(w->prefix, key + prefix_len, key_len - prefix_len);
 	w->create_revision = create_revision;
 	bucket = bucket_of(w->prefix);
 	member_queue_rearm();
@@ -266,6 +271,7 @@ static void
 key_gone(const char *key, uint32 key_len, int64 create_revision, void *arg)
 {
 	uint64		hash = HASH_START;
+	int			first = ngone;
 	uint32		i;
 
 	if (gone == NULL)
@@ -284,6 +290,8 @@ key_gone(const char *key, uint32 key_len, int64 create_revision, void *arg)
 			ngone++;
 		}
 	}
+	for (; first < ngone; first++)
+		gone[first].key = hash;
 }
 
 static void
@@ -328,8 +336,7 @@ count_departure(const GoneKey *key)
 
 		if (w->prefix == key->prefix)
 		{
-			/* of 0 it is not known where it stood */
-			if (key->create_revision == w->create_revision || key->create_revision == 0)
+			if (key->key == w->key)
 				tell_to_look(procno);
 			else if (key->create_revision < w->create_revision &&
 					 pg_atomic_add_fetch_u32(&w->departures, 1) >= pg_atomic_read_u32(&w->wanted))

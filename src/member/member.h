@@ -235,8 +235,9 @@ extern int64 member_published_revision(void);
  * One queue at a time; leave after an error too.
  */
 
-/* create_revision: of this backend's own key in the queue */
-extern void member_queue_join(const char *prefix, uint32 len, int64 create_revision);
+/* key: this backend's own in the queue, of which the first prefix_len bytes are the prefix */
+extern void member_queue_join(const char *key, uint32 key_len, uint32 prefix_len,
+							  int64 create_revision);
 
 /* Count departures anew.  Call before the store is read */
 extern void member_queue_rearm(void);

@@ -144,15 +144,21 @@ sql_caller(Relation store)
 }
 
 Quorum__Result *
-sql_execute(Quorum__Command *command)
+sql_try_execute(Quorum__Command *command, Quorum__Command *undo)
 {
 	StoreError	error;
-	Quorum__Result *result;
 
 	error = store_validate(command, setting_max_request_bytes, setting_max_txn_ops);
 	if (unlikely(error != STORE_OK))
 		sql_raise(error, 0, 0);
-	result = member_execute(command);
+	return member_execute_or_undo(command, undo);
+}
+
+Quorum__Result *
+sql_execute(Quorum__Command *command)
+{
+	Quorum__Result *result = sql_try_execute(command, NULL);
+
 	if (unlikely(result->error != STORE_OK))
 		sql_raise((StoreError) result->error, result->revision, result->compacted_revision);
 	return result;

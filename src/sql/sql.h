@@ -176,6 +176,10 @@ extern const StoreCaller *sql_caller(Relation store);
  * the state machine refuses.  The result is in the current memory context. */
 extern Quorum__Result *sql_execute(Quorum__Command *command);
 
+/* The same, but what the state machine refuses is in the result's error; undo
+ * (or NULL) as in member_execute_or_undo() */
+extern Quorum__Result *sql_try_execute(Quorum__Command *command, Quorum__Command *undo);
+
 /* ----------------------------------------------------------------
  *	Transactions (txn.c, txn_types.c)
  * ----------------------------------------------------------------
