@@ -1323,6 +1323,283 @@ COMMENT ON COLUMN quorum.keys.key_bytes IS 'the key';
 COMMENT ON COLUMN quorum.keys.value_bytes IS 'the value';
 
 /* ----------------------------------------------------------------
+ *	Locks, elections, semaphores
+ * ----------------------------------------------------------------
+ *
+ * The queue of a name is the keys "name/" and a lease in hexadecimal, by create
+ * revision, as etcd's clients have it.  What a session holds hangs on its lease.
+ */
+
+CREATE FUNCTION quorum.lock(
+	name text,
+	timeout interval DEFAULT NULL
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_lock'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.lock(text, interval)
+IS 'waits for a lock; the fencing token';
+
+CREATE FUNCTION quorum.lock(
+	name bytea,
+	timeout interval DEFAULT NULL
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_lock'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.lock(bytea, interval)
+IS 'waits for a lock; the fencing token';
+
+CREATE FUNCTION quorum.try_lock(
+	name text
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_try_lock'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.try_lock(text)
+IS 'takes a lock that nobody has or waits for; the fencing token, or null';
+
+CREATE FUNCTION quorum.try_lock(
+	name bytea
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_try_lock'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.try_lock(bytea)
+IS 'takes a lock that nobody has or waits for; the fencing token, or null';
+
+CREATE FUNCTION quorum.unlock(
+	name text
+)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_unlock'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.unlock(text)
+IS 'gives a lock up; whether this session had it';
+
+CREATE FUNCTION quorum.unlock(
+	name bytea
+)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_unlock'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.unlock(bytea)
+IS 'gives a lock up; whether this session had it';
+
+CREATE FUNCTION quorum.campaign(
+	name text,
+	value text,
+	timeout interval DEFAULT NULL
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_campaign'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.campaign(text, text, interval)
+IS 'waits to be elected and puts a value; the fencing token';
+
+CREATE FUNCTION quorum.campaign(
+	name text,
+	value jsonb,
+	timeout interval DEFAULT NULL
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_campaign_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.campaign(text, jsonb, interval)
+IS 'waits to be elected and puts a value; the fencing token';
+
+CREATE FUNCTION quorum.campaign(
+	name bytea,
+	value bytea,
+	timeout interval DEFAULT NULL
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_campaign'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.campaign(bytea, bytea, interval)
+IS 'waits to be elected and puts a value; the fencing token';
+
+CREATE FUNCTION quorum.campaign(
+	name bytea,
+	value jsonb,
+	timeout interval DEFAULT NULL
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_campaign_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.campaign(bytea, jsonb, interval)
+IS 'waits to be elected and puts a value; the fencing token';
+
+CREATE FUNCTION quorum.proclaim(
+	name text,
+	value text
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_proclaim'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.proclaim(text, text)
+IS 'puts another value as the leader of an election';
+
+CREATE FUNCTION quorum.proclaim(
+	name text,
+	value jsonb
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_proclaim_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.proclaim(text, jsonb)
+IS 'puts another value as the leader of an election';
+
+CREATE FUNCTION quorum.proclaim(
+	name bytea,
+	value bytea
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_proclaim'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.proclaim(bytea, bytea)
+IS 'puts another value as the leader of an election';
+
+CREATE FUNCTION quorum.proclaim(
+	name bytea,
+	value jsonb
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_proclaim_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.proclaim(bytea, jsonb)
+IS 'puts another value as the leader of an election';
+
+CREATE FUNCTION quorum.resign(
+	name text
+)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_unlock'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.resign(text)
+IS 'gives leadership up; whether this session had it';
+
+CREATE FUNCTION quorum.resign(
+	name bytea
+)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_unlock'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.resign(bytea)
+IS 'gives leadership up; whether this session had it';
+
+CREATE FUNCTION quorum.leader(
+	name text
+)
+RETURNS quorum.kv
+AS 'MODULE_PATHNAME', 'quorum_leader_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.leader(text)
+IS 'the key of the leader of an election, null if there is none';
+
+CREATE FUNCTION quorum.leader(
+	name bytea
+)
+RETURNS quorum.kv_bytes
+AS 'MODULE_PATHNAME', 'quorum_leader_bytea'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.leader(bytea)
+IS 'the key of the leader of an election, null if there is none';
+
+CREATE FUNCTION quorum.semaphore_acquire(
+	name text,
+	capacity bigint,
+	permits bigint DEFAULT 1,
+	timeout interval DEFAULT NULL
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_semaphore_acquire'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.semaphore_acquire(text, bigint, bigint, interval)
+IS 'waits until permits are free; the fencing token';
+
+CREATE FUNCTION quorum.semaphore_acquire(
+	name bytea,
+	capacity bigint,
+	permits bigint DEFAULT 1,
+	timeout interval DEFAULT NULL
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_semaphore_acquire'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.semaphore_acquire(bytea, bigint, bigint, interval)
+IS 'waits until permits are free; the fencing token';
+
+CREATE FUNCTION quorum.semaphore_release(
+	name text
+)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_unlock'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.semaphore_release(text)
+IS 'gives the permits of a semaphore back; whether this session had some';
+
+CREATE FUNCTION quorum.semaphore_release(
+	name bytea
+)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_unlock'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.semaphore_release(bytea)
+IS 'gives the permits of a semaphore back; whether this session had some';
+
+CREATE FUNCTION quorum.assert_token(
+	name text,
+	token bigint,
+	capacity bigint DEFAULT NULL
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_assert_token'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.assert_token(text, bigint, bigint)
+IS 'fails unless the token is that of the present holder, or of one within the capacity of a semaphore';
+
+CREATE FUNCTION quorum.assert_token(
+	name bytea,
+	token bigint,
+	capacity bigint DEFAULT NULL
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_assert_token'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.assert_token(bytea, bigint, bigint)
+IS 'fails unless the token is that of the present holder, or of one within the capacity of a semaphore';
+
+CREATE FUNCTION quorum.scan_locks(
+	OUT name bytea,
+	OUT holder bigint,
+	OUT token bigint,
+	OUT waiters bigint
+)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'quorum_scan_locks'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 100;
+COMMENT ON FUNCTION quorum.scan_locks()
+IS 'the locks, elections and semaphores that are held';
+
+CREATE VIEW quorum.locks AS
+SELECT
+	quorum.as_text(l.name) AS name,
+	l.holder,
+	l.token,
+	l.waiters,
+	l.name AS name_bytes
+FROM quorum.scan_locks() AS l;
+COMMENT ON VIEW quorum.locks IS 'locks, elections and semaphores as this member knows them';
+COMMENT ON COLUMN quorum.locks.name IS 'the name; null where it is not text';
+COMMENT ON COLUMN quorum.locks.holder IS 'lease of the session or client that holds it';
+COMMENT ON COLUMN quorum.locks.token IS 'the holder''s fencing token: create revision of its key';
+COMMENT ON COLUMN quorum.locks.waiters IS 'how many come behind; of a semaphore some of these may be holders too';
+COMMENT ON COLUMN quorum.locks.name_bytes IS 'the name';
+
+/* end of locks */
+
+/* ----------------------------------------------------------------
  *	Watches
  * ----------------------------------------------------------------
  *
@@ -1745,6 +2022,7 @@ GRANT USAGE ON TYPE quorum.kv, quorum.kv_bytes, quorum.event, quorum.event_bytes
 	quorum.compare, quorum.op TO quorum_reader, quorum_writer, quorum_admin;
 
 GRANT SELECT ON quorum.keys, quorum.mvcc TO quorum_reader, quorum_writer, quorum_admin;
+GRANT SELECT ON quorum.locks TO quorum_reader, quorum_writer, quorum_admin;
 GRANT SELECT ON quorum.alarms, quorum.pg_stat_quorum, quorum.pg_stat_quorum_peers
 	TO quorum_reader, quorum_writer, quorum_admin, pg_monitor;
 GRANT SELECT ON quorum.status, quorum.members, quorum.watches
@@ -1770,6 +2048,9 @@ DECLARE
 		['range', 'quorum_reader, quorum_writer, quorum_admin'],
 		['count', 'quorum_reader, quorum_writer, quorum_admin'],
 		['history', 'quorum_reader, quorum_writer, quorum_admin'],
+		['leader', 'quorum_reader, quorum_writer, quorum_admin'],
+		['assert_token', 'quorum_reader, quorum_writer, quorum_admin'],
+		['scan_locks', 'quorum_reader, quorum_writer, quorum_admin'],
 		['scan_keys', 'quorum_reader, quorum_writer, quorum_admin'],
 		['revision', 'quorum_reader, quorum_writer, quorum_admin'],
 		['compacted_revision', 'quorum_reader, quorum_writer, quorum_admin'],
@@ -1804,6 +2085,14 @@ DECLARE
 		['op_range', 'quorum_writer, quorum_admin'],
 		['op_txn', 'quorum_writer, quorum_admin'],
 		['txn', 'quorum_writer, quorum_admin'],
+		['lock', 'quorum_writer, quorum_admin'],
+		['try_lock', 'quorum_writer, quorum_admin'],
+		['unlock', 'quorum_writer, quorum_admin'],
+		['campaign', 'quorum_writer, quorum_admin'],
+		['proclaim', 'quorum_writer, quorum_admin'],
+		['resign', 'quorum_writer, quorum_admin'],
+		['semaphore_acquire', 'quorum_writer, quorum_admin'],
+		['semaphore_release', 'quorum_writer, quorum_admin'],
 		['session_lease', 'quorum_writer, quorum_admin'],
 		['end_session_lease', 'quorum_writer, quorum_admin'],
 		['get_alarms', 'quorum_reader, quorum_writer, quorum_admin, pg_monitor'],
