@@ -4,7 +4,7 @@
  *	  The objects of the extension: all in the schema quorum.
  *
  * Sections: schema and roles; relations; types; writes; reads; transactions;
- * the cluster; views; watches; privileges.
+ * the cluster; views; locks; watches; privileges.
  *
  * A function that takes a key exists for text and for bytea, one that
  * writes a value also for jsonb.  No function is STRICT: a NULL key is an error
