@@ -1323,6 +1323,98 @@ COMMENT ON COLUMN quorum.keys.key_bytes IS 'the key';
 COMMENT ON COLUMN quorum.keys.value_bytes IS 'the value';
 
 /* ----------------------------------------------------------------
+ *	Leases
+ * ----------------------------------------------------------------
+ *
+ * The form of lease_grant with text is there for untyped literals, which would
+ * fit interval and bigint alike.
+ */
+
+CREATE FUNCTION quorum.lease_grant(
+	ttl interval,
+	id bigint DEFAULT 0
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_lease_grant_interval'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.lease_grant(interval, bigint)
+IS 'grant a lease; its id';
+
+CREATE FUNCTION quorum.lease_grant(
+	ttl bigint,
+	id bigint DEFAULT 0
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_lease_grant_seconds'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.lease_grant(bigint, bigint)
+IS 'grant a lease of so many seconds; its id';
+
+CREATE FUNCTION quorum.lease_grant(
+	ttl text,
+	id bigint DEFAULT 0
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_lease_grant_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.lease_grant(text, bigint)
+IS 'grant a lease, ttl being an interval; its id';
+
+CREATE FUNCTION quorum.lease_keepalive(
+	id bigint
+)
+RETURNS interval
+AS 'MODULE_PATHNAME', 'quorum_lease_keepalive'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.lease_keepalive(bigint)
+IS 'renew a lease; the time it has from now on';
+
+CREATE FUNCTION quorum.lease_revoke(
+	id bigint
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_lease_revoke'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.lease_revoke(bigint)
+IS 'end a lease and delete its keys';
+
+CREATE FUNCTION quorum.lease_ttl(
+	INOUT id bigint,
+	OUT remaining interval,
+	OUT granted interval,
+	OUT keys text[]
+)
+AS 'MODULE_PATHNAME', 'quorum_lease_ttl'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.lease_ttl(bigint)
+IS 'how long a lease has to live, and its keys';
+
+CREATE FUNCTION quorum.scan_leases(
+	OUT id bigint,
+	OUT granted interval,
+	OUT remaining interval,
+	OUT keys bigint
+)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'quorum_scan_leases'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 1000;
+COMMENT ON FUNCTION quorum.scan_leases()
+IS 'every lease of this member';
+
+CREATE VIEW quorum.leases AS
+SELECT
+	l.id,
+	l.granted,
+	l.remaining,
+	l.keys
+FROM quorum.scan_leases() AS l;
+COMMENT ON VIEW quorum.leases IS 'every lease of this member';
+COMMENT ON COLUMN quorum.leases.id IS 'the lease';
+COMMENT ON COLUMN quorum.leases.granted IS 'time to live, as granted';
+COMMENT ON COLUMN quorum.leases.remaining IS 'time left, as the leader says; null where no leader is known';
+COMMENT ON COLUMN quorum.leases.keys IS 'number of keys attached to it';
+
+/* ----------------------------------------------------------------
  *	Locks, elections, semaphores
  * ----------------------------------------------------------------
  *
@@ -2025,7 +2117,7 @@ GRANT SELECT ON quorum.keys, quorum.mvcc TO quorum_reader, quorum_writer, quorum
 GRANT SELECT ON quorum.locks TO quorum_reader, quorum_writer, quorum_admin;
 GRANT SELECT ON quorum.alarms, quorum.pg_stat_quorum, quorum.pg_stat_quorum_peers
 	TO quorum_reader, quorum_writer, quorum_admin, pg_monitor;
-GRANT SELECT ON quorum.status, quorum.members, quorum.watches
+GRANT SELECT ON quorum.status, quorum.members, quorum.watches, quorum.leases
 	TO quorum_reader, quorum_writer, quorum_admin, pg_monitor;
 GRANT SELECT ON quorum.raft_log TO quorum_admin;
 
@@ -2065,6 +2157,11 @@ DECLARE
 		['scan_watches', 'quorum_reader, quorum_writer, quorum_admin, pg_monitor'],
 		['create_watch', 'quorum_admin'],
 		['drop_watch', 'quorum_admin'],
+		['lease_ttl', 'quorum_reader, quorum_writer, quorum_admin'],
+		['scan_leases', 'quorum_reader, quorum_writer, quorum_admin, pg_monitor'],
+		['lease_grant', 'quorum_writer, quorum_admin'],
+		['lease_keepalive', 'quorum_writer, quorum_admin'],
+		['lease_revoke', 'quorum_writer, quorum_admin'],
 		['put', 'quorum_writer, quorum_admin'],
 		['swap', 'quorum_writer, quorum_admin'],
 		['put_if_absent', 'quorum_writer, quorum_admin'],

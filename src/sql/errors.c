@@ -27,6 +27,7 @@ typedef enum DetailKind
 	DETAIL_KEY_LIMIT,			/* bytes of a key */
 	DETAIL_REQUEST_LIMIT,		/* bytes of a request */
 	DETAIL_OPS_LIMIT,			/* operations of a transaction */
+	DETAIL_TTL_LIMIT,			/* seconds of a lease */
 	DETAIL_REVISIONS			/* compacted and current revision */
 } DetailKind;
 
@@ -98,7 +99,7 @@ static const ErrorText error_texts[] = {
 	DETAIL_NONE, NULL},
 	{STORE_LEASE_TTL_TOO_LARGE, ERRCODE_INVALID_PARAMETER_VALUE,
 		"time to live of a lease is too large",
-	DETAIL_NONE, NULL},
+	DETAIL_TTL_LIMIT, NULL},
 	{STORE_PERMISSION_DENIED, ERRCODE_INSUFFICIENT_PRIVILEGE,
 		"permission denied by the store's users and roles",
 		DETAIL_NONE,
@@ -221,6 +222,8 @@ report_detail(DetailKind kind, int64 revision, int64 compacted_revision)
 			return errdetail("The limit is %d bytes.", setting_max_request_bytes);
 		case DETAIL_OPS_LIMIT:
 			return errdetail("The limit is %d operations.", setting_max_txn_ops);
+		case DETAIL_TTL_LIMIT:
+			return errdetail("The limit is %lld seconds.", (long long) STORE_MAX_LEASE_TTL);
 		case DETAIL_REVISIONS:
 			return errdetail("The compacted revision is %lld, the current revision is %lld.",
 							 (long long) compacted_revision, (long long) revision);

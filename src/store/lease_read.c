@@ -201,6 +201,7 @@ store_lease_keys(Relation tree, const StoreCaller *caller, int64 id,
 	do
 	{
 		MemoryContext old_context;
+		StorePermissions *permissions;
 		AttachedKey *keys;
 		StoreView	view;
 		int64		compacted;
@@ -214,13 +215,15 @@ store_lease_keys(Relation tree, const StoreCaller *caller, int64 id,
 			read_view(&view, tree);
 			n = lease_collect_keys(&view, NULL, id, start, start_len, keys, READ_SLICE_KEYS);
 		} while (read_overtaken(tree, view.latest, &compacted));
+		error = store_permissions(tree, caller, &permissions);
 		MemoryContextSwitchTo(old_context);
 
-		for (i = 0; go_on && i < n; i++)
+		for (i = 0; go_on && error == STORE_OK && i < n; i++)
 		{
-			error = store_check_access(tree, caller, STORE_READ,
-									   keys[i].key, keys[i].key_len, NULL, 0);
-			go_on = error == STORE_OK && visit(keys[i].key, keys[i].key_len, arg);
+			if (!store_permits(permissions, STORE_READ, keys[i].key, keys[i].key_len, NULL, 0))
+				error = STORE_PERMISSION_DENIED;
+			else
+				go_on = visit(keys[i].key, keys[i].key_len, arg);
 		}
 		if (n > 0)
 		{
@@ -230,7 +233,7 @@ store_lease_keys(Relation tree, const StoreCaller *caller, int64 id,
 			start_len = keys[n - 1].key_len + 1;
 		}
 		MemoryContextReset(context);
-	} while (go_on && n == READ_SLICE_KEYS);
+	} while (go_on && error == STORE_OK && n == READ_SLICE_KEYS);
 
 	MemoryContextDelete(context);
 	pfree(start);

@@ -92,6 +92,58 @@ put_command(const char *key, const char *value)
 }
 
 Quorum__Command *
+put_lease_command(const char *key, int64 lease)
+{
+	Quorum__Command *command = put_command(key, "v");
+
+	command->put->lease = lease;
+	return command;
+}
+
+Quorum__Command *
+grant_command(int64 lease, int64 ttl)
+{
+	Quorum__Command *command = make_command();
+
+	command->op_case = QUORUM__COMMAND__OP_LEASE_GRANT;
+	command->lease_grant = palloc(sizeof(*command->lease_grant));
+	etcdserverpb__lease_grant_request__init(command->lease_grant);
+	command->lease_grant->id = lease;
+	command->lease_grant->ttl = ttl;
+	return command;
+}
+
+Quorum__Command *
+revoke_command(int64 lease)
+{
+	Quorum__Command *command = make_command();
+
+	command->op_case = QUORUM__COMMAND__OP_LEASE_REVOKE;
+	command->lease_revoke = palloc(sizeof(*command->lease_revoke));
+	etcdserverpb__lease_revoke_request__init(command->lease_revoke);
+	command->lease_revoke->id = lease;
+	return command;
+}
+
+Quorum__Command *
+checkpoint_command(int64 lease, int64 remaining)
+{
+	Quorum__Command *command = make_command();
+	Etcdserverpb__LeaseCheckpointRequest *request = palloc(sizeof(*request));
+
+	command->op_case = QUORUM__COMMAND__OP_LEASE_CHECKPOINT;
+	etcdserverpb__lease_checkpoint_request__init(request);
+	request->n_checkpoints = 1;
+	request->checkpoints = palloc(sizeof(*request->checkpoints));
+	request->checkpoints[0] = palloc(sizeof(**request->checkpoints));
+	etcdserverpb__lease_checkpoint__init(request->checkpoints[0]);
+	request->checkpoints[0]->id = lease;
+	request->checkpoints[0]->remaining_ttl = remaining;
+	command->lease_checkpoint = request;
+	return command;
+}
+
+Quorum__Command *
 delete_command(const char *key, const char *range_end)
 {
 	Quorum__Command *command = make_command();

@@ -20,9 +20,13 @@ extern ProtobufCBinaryData text_bytes(const char *text);
 extern ProtobufCBinaryData long_bytes(char byte, size_t len);
 
 extern Quorum__Command *put_command(const char *key, const char *value);
+extern Quorum__Command *put_lease_command(const char *key, int64 lease);
 extern Quorum__Command *delete_command(const char *key, const char *range_end);
 extern Quorum__Command *delete_all_command(void);
 extern Quorum__Command *compact_command(int64 revision);
+extern Quorum__Command *grant_command(int64 lease, int64 ttl);
+extern Quorum__Command *revoke_command(int64 lease);
+extern Quorum__Command *checkpoint_command(int64 lease, int64 remaining);
 extern Quorum__Command *txn_command(Etcdserverpb__TxnRequest *txn);
 
 extern Etcdserverpb__TxnRequest *make_txn(void);

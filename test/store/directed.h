@@ -81,6 +81,18 @@ extern void test_large_delete(void);
 extern void test_large_delete_crash(void);
 extern void test_format_twice(void);
 
+/* test_leases.c */
+extern void test_lease_errors(void);
+extern void test_lease_attachments(void);
+extern void test_lease_in_txn(void);
+extern void test_lease_in_one_batch(void);
+extern void test_lease_checkpoints(void);
+extern void test_lease_crash_13766(void);
+extern void test_lease_other_history(void);
+extern void test_lease_keys_die_9935(void);
+extern void test_lease_large_revoke(void);
+extern void test_lease_expiry_in_masses(void);
+
 /* test_snapshots.c */
 extern void test_snapshot_copy(void);
 extern void test_snapshot_while_writing(void);

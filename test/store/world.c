@@ -449,6 +449,33 @@ world_random_batch(World *world, int entries)
 	MemoryContextReset(world->step_context);
 }
 
+void
+world_batch(World *world, Quorum__Command *const *commands, int n)
+{
+	int			polls = 0;
+	int			blow = fuse;
+	int			i;
+
+	fuse = -1;
+	store_begin(world->store, world->tree, count_poll, &polls);
+	for (i = 0; i < n; i++)
+	{
+		Quorum__Result *expected;
+
+		add_command_entry(world, commands[i]);
+		expected = model_apply(world->model, commands[i]);
+		check_messages_equal(world, "result",
+							 &apply_entry(world, world->nentries, true)->base,
+							 &expected->base);
+	}
+	fuse = blow;
+	if (!attempt(commit_batch, world))
+	{
+		world->crashes++;
+		world_replay(world);
+	}
+}
+
 Quorum__Result *
 world_apply(World *world, const Quorum__Command *command)
 {

@@ -53,6 +53,9 @@ extern void world_reopen(World *world);
 extern void world_random_batch(World *world, int entries);
 extern void world_replay(World *world);
 
+/* Apply these commands as one batch; where a fuse is set, until that succeeds */
+extern void world_batch(World *world, Quorum__Command *const *commands, int n);
+
 /* Apply one command as a batch of its own and give its result */
 extern Quorum__Result *world_apply(World *world, const Quorum__Command *command);
 
