@@ -47,7 +47,7 @@ PG_CPPFLAGS += -DUSE_ASSERT_CHECKING
 endif
 # Our folders come after PostgreSQL's, so that no header of ours can stand in
 # for one of its own ("storage/...").
-PG_CPPFLAGS += -MMD -MP -I$(libpq_srcdir) -idirafter $(srcdir)/src \
+PG_CPPFLAGS += -MD -MP -I$(libpq_srcdir) -idirafter $(srcdir)/src \
 	-idirafter $(srcdir)/raft -idirafter $(srcdir)/proto/build
 
 SHLIB_LINK = $(libpq)

@@ -1227,6 +1227,36 @@ COMMENT ON FUNCTION quorum.end_session_lease()
 IS 'give up this session''s lease; false if it has none';
 
 /* ----------------------------------------------------------------
+ *	Export and import
+ * ----------------------------------------------------------------
+ */
+
+CREATE FUNCTION quorum.export()
+RETURNS SETOF bytea
+AS 'MODULE_PATHNAME', 'quorum_export'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 1000;
+COMMENT ON FUNCTION quorum.export()
+IS 'a logical copy of the store at one revision, in chunks';
+
+CREATE FUNCTION quorum.import(
+	query text,
+	revision text DEFAULT 'keep',
+	replace boolean DEFAULT false
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_import'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.import(text, text, boolean)
+IS 'puts a copy, of which a query returns the chunks in order, into the store; the new revision';
+
+CREATE FUNCTION quorum.discard_import()
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_discard_import'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.discard_import()
+IS 'forgets an import that did not come to its end; whether there was one';
+
+/* ----------------------------------------------------------------
  *	Views
  * ----------------------------------------------------------------
  *
@@ -2202,6 +2232,9 @@ DECLARE
 		['hash_kv', 'quorum_admin, pg_monitor'],
 		['check', 'quorum_admin'],
 		['compact', 'quorum_admin'],
+		['export', 'quorum_admin'],
+		['import', 'quorum_admin'],
+		['discard_import', 'quorum_admin'],
 		['rejoin', 'quorum_admin'],
 		['new_cluster', 'quorum_admin'],
 		['raft_stream', 'quorum_peer']

@@ -421,6 +421,7 @@ catchup_install(const struct raft_snap *snap)
 
 	if (!incoming.active || !incoming.complete)
 		elog(ERROR, "no state is there to be installed");
+	pg_atomic_fetch_add_u32(&member_shared->store_generation, 1);
 	worker->lsn_written = store_install_finish(incoming.writer, worker->tree_rel, worker->log_rel,
 											   &worker->meta, sizeof(MemberMeta));
 	MemoryContextDelete(incoming.context);

@@ -658,6 +658,13 @@ member_new_cluster(void)
 	do_administration(SLOT_NEW_CLUSTER);
 }
 
+uint32
+member_store_generation(void)
+{
+	member_require_preload();
+	return pg_atomic_read_u32(&member_shared->store_generation);
+}
+
 int64
 member_staleness(void)
 {

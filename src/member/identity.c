@@ -375,6 +375,7 @@ identity_begin_rejoin(void)
 
 	/* an old fence fits neither the old nor the new state: quarantined still */
 	fence_create(meta.fence);
+	pg_atomic_fetch_add_u32(&member_shared->store_generation, 1);
 	XLogFlush(store_reset(worker->tree_rel, &empty, worker->log_rel, &meta, sizeof(MemberMeta)));
 	ereport(LOG,
 			(errmsg("member \"%s\" gives up id %016llx and asks to join as %016llx",

@@ -447,7 +447,8 @@ lessor_applied(const Quorum__Command *command, StoreError error)
 							command->lease_checkpoint->checkpoints[i]->remaining_ttl);
 			break;
 		case QUORUM__COMMAND__OP_IMPORT:
-			store_replaced = command->import->last;
+			if (error == STORE_OK && command->import->last)
+				store_replaced = true;
 			break;
 		default:
 			break;

@@ -118,6 +118,10 @@ extern void member_await_detached(void);
  */
 extern void member_read_barrier(int timeout_ms);
 
+/* Moves when the store of this member gives way to another one as a whole: then
+ * what was not compacted may be gone all the same */
+extern uint32 member_store_generation(void);
+
 /*
  * How old this member's state may be at most, in us: all that was committed
  * anywhere longer ago is in it.  A look at shared memory; no message is

@@ -115,6 +115,7 @@ member_shmem_init(void)
 		member_shared->flusher_procno = -1;
 		pg_atomic_init_u64(&member_shared->published_revision, 0);
 		pg_atomic_init_u64(&member_shared->fresh_since, 0);
+		pg_atomic_init_u32(&member_shared->store_generation, 0);
 		pg_atomic_init_u32(&member_shared->reads_queued, 0);
 		pg_atomic_init_u32(&member_shared->reads_wanted, 0);
 		pg_atomic_init_u64(&member_shared->flush_wanted, 0);

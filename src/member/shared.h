@@ -189,6 +189,9 @@ typedef struct MemberShared
 	pg_atomic_uint64 published_revision;
 	ConditionVariable revision_advanced;
 
+	/* how often the store was replaced by another one as a whole */
+	pg_atomic_uint32 store_generation;
+
 	/* the state contains all that was committed before this time of
 	 * staleness_clock(); 0: not known */
 	pg_atomic_uint64 fresh_since;

@@ -42,6 +42,7 @@
 #include "utils/wait_event.h"
 
 #include "../settings.h"
+#include "../store/copy.h"
 #include "../store/pbmem.h"
 #include "worker.h"
 #include "../compat.h"
@@ -474,9 +475,12 @@ background_slices(void)
 		return;
 	last = now;
 	worker->more_work = false;
-	if (!catchup_active() &&
-		store_compact_slice(worker->store, worker->tree_rel, COMPACT_REVISIONS_PER_TURN))
-		worker->more_work = true;
+	if (!catchup_active() && store_block_exports(worker->tree_rel))
+	{
+		if (store_compact_slice(worker->store, worker->tree_rel, COMPACT_REVISIONS_PER_TURN))
+			worker->more_work = true;
+		store_unblock_exports(worker->tree_rel);
+	}
 	if (tree_collect_garbage(worker->tree_rel, GARBAGE_PAGES_PER_TURN))
 		worker->more_work = true;
 	log_trim();

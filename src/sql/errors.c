@@ -194,6 +194,20 @@ static const ErrorText error_texts[] = {
 	{STORE_NUMBER_OUT_OF_RANGE, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
 		"number is out of range",
 	DETAIL_NONE, NULL},
+	{STORE_IMPORT_NOT_EMPTY, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+		"the store is not empty",
+		DETAIL_NONE,
+	"Pass replace => true to delete all keys, users and roles and put the copy in their place."},
+	{STORE_IMPORT_REVISION, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+		"the store has gone beyond revisions of the copy",
+		DETAIL_REVISIONS,
+	"Pass revision => 'bump', or a greater revision, to import them as later ones."},
+	{STORE_IMPORT_OVERTAKEN, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+		"another import has begun, or this one was discarded",
+	DETAIL_NONE, NULL},
+	{STORE_IMPORT_DAMAGED, ERRCODE_INVALID_BINARY_REPRESENTATION,
+		"copy is damaged",
+	DETAIL_NONE, NULL},
 };
 
 static const ErrorText *

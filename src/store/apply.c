@@ -31,6 +31,7 @@
 #include "store/counter.h"
 #include "store/alarms.h"
 #include "store/auth.h"
+#include "store/import.h"
 #include "store/pbmem.h"
 #include "store/store_int.h"
 
@@ -148,6 +149,7 @@ store_open(Relation tree)
 	store->overlay = overlay_create();
 	store->lease_edits = lease_edits_create();
 	store->lease_garbage = true;
+	store->import_garbage = true;
 	store->txn_writer.check_put = txn_check_put;
 	store->txn_writer.put = txn_put;
 	store->txn_writer.delete_range = txn_delete_range;
@@ -621,6 +623,8 @@ apply_command(Store *store, uint64 index, const Quorum__Command *command,
 			return apply_increment(store, command->increment, result);
 		case QUORUM__COMMAND__OP_PUT_SEQUENTIAL:
 			return apply_put_sequential(store, command->put_sequential, result);
+		case QUORUM__COMMAND__OP_IMPORT:
+			return apply_import(store, command->import);
 		case QUORUM__COMMAND__OP_ALARM:
 			return alarms_apply(store, command->alarm, result);
 		case QUORUM__COMMAND__OP_LEASE_GRANT:

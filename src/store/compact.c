@@ -46,7 +46,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "store/store_int.h"
+#include "store/import.h"
 
 /* What ends the first phase of a round */
 #define ROUND_CHANGES	8192
@@ -270,7 +270,7 @@ compact_versions(Store *store, Relation tree, int max_revisions)
  * store_compact_slice
  *		Do a part of the physical compaction: examine at most max_revisions
  *		changes, or remove at most so many items.  The same for what leases
- *		have left behind.
+ *		and imports have left behind.
  *
  * Outside a batch.  True while there is more to do; does nothing, and writes
  * nothing, when there is not.
@@ -283,5 +283,6 @@ store_compact_slice(Store *store, Relation tree, int max_revisions)
 	Assert(store->view.tree == NULL);
 	max_revisions = Max(max_revisions, 1);
 	more = compact_versions(store, tree, max_revisions);
-	return lease_collect_garbage(store, tree, max_revisions) || more;
+	more = lease_collect_garbage(store, tree, max_revisions) || more;
+	return import_collect_garbage(store, tree) || more;
 }

@@ -19,6 +19,7 @@
  *		 that the newest comes first.  Value: a flags byte, the time to live and
  *		 what was left of it at the last checkpoint.
  *	'm'  members, at (id, 0).  Value: a packed Member.
+ *	'p'  portions of a copy that is being imported, at (import, number).
  *	'r', 'u', 'x'  roles, users, and the user map: bytes is a name, and the first
  *		 number the complement of the auth revision (auth.c).  Value: a packed
  *		 Role, a packed User, the name of a user; none where it ends.
@@ -47,6 +48,7 @@
 #define SPACE_LEASE_CHANGE	'c'
 #define SPACE_LEASE		'l'
 #define SPACE_MEMBER	'm'
+#define SPACE_IMPORT	'p'
 #define SPACE_ROLE		'r'
 #define SPACE_ATTACHMENT	't'
 #define SPACE_USER		'u'

@@ -90,6 +90,7 @@ overlay_reset(Overlay *overlay)
 	overlay->nkeys = 0;
 	overlay->nsorted = 0;
 	overlay->nversions = 0;
+	overlay->unordered = false;
 	overlay->bytes = 0;
 }
 
@@ -100,8 +101,32 @@ grow_array(void *array, int *max, size_t element)
 	return repalloc_huge(array, (Size) *max * element);
 }
 
+static int
+version_order(const void *a, const void *b)
+{
+	const KeyVersion *x = &(*(OverlayVersion *const *) a)->version;
+	const KeyVersion *y = &(*(OverlayVersion *const *) b)->version;
+
+	if (x->revision != y->revision)
+		return x->revision < y->revision ? -1 : 1;
+	return x->sub < y->sub ? -1 : x->sub > y->sub ? 1 : 0;
+}
+
 /*
- * Add a version, newer than all others; key and value are copied.
+ * Put versions[] in the order of their revisions.  They are made in this
+ * order, but for those of an imported copy, which come in key order.
+ */
+void
+overlay_sort_versions(Overlay *overlay)
+{
+	if (!overlay->unordered)
+		return;
+	qsort(overlay->versions, overlay->nversions, sizeof(OverlayVersion *), version_order);
+	overlay->unordered = false;
+}
+
+/*
+ * Add a version, newer than all others of its key; key and value are copied.
  */
 void
 overlay_add(Overlay *overlay, const KeyVersion *version)
@@ -161,6 +186,9 @@ overlay_add(Overlay *overlay, const KeyVersion *version)
 	if (overlay->nversions == overlay->max_versions)
 		overlay->versions = grow_array(overlay->versions, &overlay->max_versions,
 									   sizeof(OverlayVersion *));
+	if (overlay->nversions > 0 &&
+		version_order(&overlay->versions[overlay->nversions - 1], &entry) > 0)
+		overlay->unordered = true;
 	overlay->versions[overlay->nversions++] = entry;
 	overlay->bytes += size + sizeof(OverlayKey);
 }

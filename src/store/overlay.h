@@ -46,6 +46,7 @@ typedef struct Overlay
 	OverlayVersion **versions;	/* in the order they were made */
 	int			nversions;
 	int			max_versions;
+	bool		unordered;		/* not in the order of their revisions */
 
 	Size		bytes;			/* about how much memory the versions take */
 } Overlay;
@@ -56,6 +57,7 @@ extern void overlay_add(Overlay *overlay, const KeyVersion *version);
 extern const OverlayKey *overlay_find(Overlay *overlay, const char *key, uint32 key_len);
 extern const OverlayVersion *overlay_version_at(const OverlayKey *key, int64 revision);
 extern void overlay_sort(Overlay *overlay);
+extern void overlay_sort_versions(Overlay *overlay);
 extern int	overlay_seek(Overlay *overlay, const char *key, uint32 key_len);
 
 #endif							/* PGQ_STORE_OVERLAY_H */

@@ -93,7 +93,12 @@ typedef enum StoreError
 	STORE_BAD_TRANSFEREE = 44,
 	/* counters */
 	STORE_NOT_A_NUMBER = 45,
-	STORE_NUMBER_OUT_OF_RANGE = 46
+	STORE_NUMBER_OUT_OF_RANGE = 46,
+	/* imports */
+	STORE_IMPORT_NOT_EMPTY = 60,	/* there are keys, users or roles already */
+	STORE_IMPORT_REVISION = 61, /* revisions would not be above those of the store */
+	STORE_IMPORT_OVERTAKEN = 62,	/* another import has begun */
+	STORE_IMPORT_DAMAGED = 63
 } StoreError;
 
 /* Who has this role may do everything; while authentication is on there is a

@@ -52,6 +52,7 @@ struct Store
 	Overlay    *overlay;
 	List	   *member_edits;	/* of MemberEdit *, by id */
 	LeaseEdits *lease_edits;	/* leases.c */
+	List	   *import_edits;	/* portions of a copy; import.c */
 	struct AuthState *auth;		/* auth.c */
 	int			nchanges;		/* made by the batch, written or not */
 	bool		advanced;		/* an entry has been applied */
@@ -65,6 +66,7 @@ struct Store
 
 	CompactRound *compact_round;	/* compact.c; NULL between two of them */
 	bool		lease_garbage;	/* lease_garbage.c may have something to do */
+	bool		import_garbage; /* import.c likewise */
 };
 
 /* The revision that the command at hand makes if it changes anything */

@@ -31,6 +31,7 @@
 #include "store/alarms.h"
 #include "store/auth.h"
 #include "store/encoding.h"
+#include "store/import.h"
 #include "store/txn.h"
 
 /* A user key */
@@ -463,6 +464,9 @@ store_validate(const Quorum__Command *command, uint64 max_bytes, int max_ops)
 		case QUORUM__COMMAND__OP_INCREMENT:
 			error = validate_increment(command->increment);
 			break;
+		case QUORUM__COMMAND__OP_IMPORT:
+			error = validate_import(command->import);
+			break;
 		case QUORUM__COMMAND__OP_PUT_SEQUENTIAL:
 			error = validate_put_sequential(command->put_sequential);
 			break;
@@ -498,7 +502,9 @@ store_validate(const Quorum__Command *command, uint64 max_bytes, int max_ops)
 	if (error != STORE_OK)
 		return error;
 
-	if (max_bytes > 0 && quorum__command__get_packed_size(command) > max_bytes)
+	/* a portion of an import can be one key of the greatest size and what goes with it */
+	if (max_bytes > 0 && command->op_case != QUORUM__COMMAND__OP_IMPORT &&
+		quorum__command__get_packed_size(command) > max_bytes)
 		return STORE_REQUEST_TOO_LARGE;
 	return STORE_OK;
 }

@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 
 #include "store/auth.h"
+#include "store/import.h"
 
 /* Write the changes collected, with the meta if it is given */
 static void
@@ -75,6 +76,7 @@ store_write(Store *store, bool finish)
 	slice.lsn = InvalidXLogRecPtr;
 
 	lease_write_changes(&slice);
+	overlay_sort_versions(overlay);
 	for (i = 0; i < overlay->nversions; i++)
 	{
 		const OverlayVersion *version = overlay->versions[i];
@@ -116,6 +118,7 @@ store_write(Store *store, bool finish)
 			change->value = edit->data;
 			change->value_len = edit->len;
 		}
+		import_write(store, &slice);
 		auth_write(store, AUTH_ROLES, &slice);
 	}
 	lease_write_attachments(&slice);
