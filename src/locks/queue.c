@@ -22,6 +22,8 @@
  */
 #include "postgres.h"
 
+#include "libpq/libpq.h"
+#include "libpq/libpq-be.h"
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
@@ -30,8 +32,9 @@
 
 #include "compat.h"
 
-/* A waiter looks whether its session's lease is known to be lost this often, in ms ... */
-#define LEASE_CHECK_MS			5000
+/* A waiter looks whether its client and its session's lease are still there this often,
+ * in ms ... */
+#define CHECK_MS				3000
 
 /* ... and reads the queue though nobody woke it this often. */
 #define LOOK_ANYWAY_MS			60000
@@ -553,6 +556,19 @@ left_until(TimestampTz deadline)
 }
 
 /*
+ * End the session if its client has gone, which nothing else would notice while the session waits.
+ */
+static void
+check_client(void)
+{
+	if (MyProcPort == NULL || pq_check_connection())
+		return;
+	ClientConnectionLost = true;
+	InterruptPending = true;
+	CHECK_FOR_INTERRUPTS();
+}
+
+/*
  * Sleep until as many keys ahead as must have gone, or something else is worth a
  * look.  False at the deadline.
  */
@@ -564,12 +580,13 @@ sleep_in_queue(uint32 departures, TimestampTz deadline)
 	while (since_look < LOOK_ANYWAY_MS)
 	{
 		long		left = left_until(deadline);
-		int			ms = (int) Min(left, LEASE_CHECK_MS);
+		int			ms = (int) Min(left, CHECK_MS);
 
 		if (left <= 0)
 			return false;
 		if (member_queue_wait(departures, ms))
 			return true;
+		check_client();
 		if (member_session_lease_lost())
 			report_lost();
 		since_look += ms;

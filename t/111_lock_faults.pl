@@ -1,0 +1,105 @@
+# Locks under faults: many sessions on all members contend while members are cut off
+# and killed.  What is protected refuses stale tokens, and so sees whether two
+# ever held the lock at once.
+#
+# Copyright (c) 2026, pg_quorum developers
+#
+# IDENTIFICATION
+#   t/111_lock_faults.pl
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Lockers;
+use QuorumCluster;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $cluster = QuorumCluster->new('lockfault3', proxies => 1, conf => "pg_quorum.request_timeout = '4s'")->start;
+
+# What is left of a queue is gone within the time of a lease.
+sub is_empty
+{
+	my ($name) = @_;
+	return $cluster->wait_until("end of all keys of $name",
+		sub { ($cluster->try_sql(1, "SELECT quorum.count('$name/', prefix => true)") // '') eq '0' });
+}
+
+# Lockers work while faults happen; then must hold what the resource demands.
+sub under_locks
+{
+	my ($name, $faults, %options) = @_;
+	my $lockers = Lockers->new($cluster, sessions => 12, duration => 60, name => $name, ttl => 2, hold => 6,
+		cancel => 40, timeout => 40, die => 20, %options);
+	sleep(1);
+	$faults->();
+	$cluster->leader;
+	sleep(1.5);
+	$lockers->stop;
+	my %count = $lockers->finish;
+	note("$name: ", join(', ', map { "$_=$count{$_}" } sort keys %count));
+	cmp_ok($count{locked}, '>', 20, "$name: the lock goes round");
+	is("$count{twice} $count{false_assert} $count{hung}", '0 0 0', "$name: never two holders of a token, no stale token asserted");
+	is(join(' ', grep { /^state_/ && !/^state_(?:55P03|57014|40001|55000|57P0[123]|08007|08006|57P05|53300|lost)$/ } sort keys %count), '',
+		"$name: no odd error");
+	ok(is_empty($name), "$name: no key is left");
+	return %count;
+}
+
+# ---------------------------------------------------------------------------
+# Many at once, without faults: never two, and in the order of the tokens
+# ---------------------------------------------------------------------------
+
+my %count = Lockers->new($cluster, sessions => 12, duration => 5, name => 'many', cancel => 60, timeout => 60, die => 30, hold => 6)->finish;
+note(join(', ', map { "$_=$count{$_}" } sort keys %count));
+cmp_ok($count{locked}, '>', 50, 'many: the lock goes round');
+is("$count{refused} $count{overlaps} $count{lost} $count{twice} $count{false_assert} $count{false_refusal} $count{hung}",
+	'0 0 0 0 0 0 0', 'many: nothing went wrong');
+is(join(' ', grep { /^state_/ && !/^state_(?:55P03|57014|lost)$/ } keys %count), '', 'many: no odd error');
+ok(is_empty('many'), 'many: no key is left');
+%count = Lockers->new($cluster, sessions => 12, duration => 4, name => 'some', capacity => 4, cancel => 60, timeout => 60, die => 30, hold => 20)->finish;
+note(join(', ', map { "$_=$count{$_}" } sort keys %count));
+is("$count{overlaps} $count{lost} $count{hung}", '0 0 0', 'some: never more in the semaphore than fit');
+ok(is_empty('some'), 'some: no key is left');
+
+# ---------------------------------------------------------------------------
+# With faults
+# ---------------------------------------------------------------------------
+
+under_locks('cut', sub {
+	for (1 .. 2)
+	{
+		my $away = $_ == 1 ? $cluster->leader : ($cluster->followers)[0];
+		my @others = grep { $_ != $away } $cluster->members;
+		$cluster->set_links('cut', $cluster->links_between([$away], \@others));
+		$cluster->leader(among => \@others);
+		sleep(3);
+		$cluster->heal;
+		sleep(0.5);
+	}
+});
+
+under_locks('killed', sub {
+	my $dead = $cluster->leader;
+	$cluster->kill_postmaster($dead);
+	sleep(3);
+	$cluster->start_member($dead);
+	$cluster->leader;
+	sleep(0.5);
+	my ($i) = $cluster->followers;
+	$cluster->kill_worker($i, 'pg_quorum raft');
+	sleep(1);
+
+	# a backend that waits, or holds: all of that member's sessions end
+	($i) = reverse $cluster->members;
+	my $pid = $cluster->try_sql($i, "SELECT pid FROM pg_stat_activity WHERE query LIKE '%quorum.lock(%' AND backend_type = 'client backend' AND pid <> pg_backend_pid() LIMIT 1");
+	kill('KILL', $pid) if $pid;
+	sleep(1);
+});
+
+is($cluster->differences, '', 'all members are equal');
+$cluster->stop;
+done_testing();
