@@ -4,7 +4,7 @@
  *	  The objects of the extension: all in the schema quorum.
  *
  * Sections: schema and roles; relations; types; writes; reads; transactions;
- * the cluster; views; locks; watches; privileges.
+ * the cluster; views; locks; watches; operation; users and roles; privileges.
  *
  * A function that takes a key exists for text and for bytea, one that
  * writes a value also for jsonb.  No function is STRICT: a NULL key is an error
@@ -1739,7 +1739,8 @@ CREATE TABLE quorum.named_watch (
 	prev_value boolean NOT NULL,
 	start_revision bigint NOT NULL,
 	created_by name NOT NULL,
-	ended_revision bigint
+	ended_revision bigint,
+	ended_by text
 );
 COMMENT ON TABLE quorum.named_watch IS 'named watches; see the view quorum.watches, and quorum.create_watch() and quorum.drop_watch()';
 COMMENT ON COLUMN quorum.named_watch.channel IS 'channel it notifies';
@@ -1751,7 +1752,8 @@ COMMENT ON COLUMN quorum.named_watch.payload IS 'event or revision';
 COMMENT ON COLUMN quorum.named_watch.prev_value IS 'whether events have the previous value';
 COMMENT ON COLUMN quorum.named_watch.start_revision IS 'revision after which its events begin';
 COMMENT ON COLUMN quorum.named_watch.created_by IS 'role that created it';
-COMMENT ON COLUMN quorum.named_watch.ended_revision IS 'revision whose compaction took events it had not told, and ended it';
+COMMENT ON COLUMN quorum.named_watch.ended_revision IS 'null, or the revision at which it ended: one whose compaction took events it had not told, or the last it was told';
+COMMENT ON COLUMN quorum.named_watch.ended_by IS 'what ended it: compaction or permission';
 
 CREATE TABLE quorum.watch_progress (
 	told_revision bigint NOT NULL
@@ -1971,7 +1973,7 @@ COMMENT ON COLUMN quorum.watches.events IS 'PUT or DELETE; null for both';
 COMMENT ON COLUMN quorum.watches.prev_value IS 'whether events have the previous value';
 COMMENT ON COLUMN quorum.watches.payload IS 'event or revision';
 COMMENT ON COLUMN quorum.watches.told_revision IS 'revision up to which it has been told everything';
-COMMENT ON COLUMN quorum.watches.state IS 'pending (its transaction is open), catching up, active, or compacted (it has ended)';
+COMMENT ON COLUMN quorum.watches.state IS 'pending (its transaction is open), catching up, active, or why it has ended: compacted or denied';
 COMMENT ON COLUMN quorum.watches.key_bytes IS 'the key, or the first of a range';
 COMMENT ON COLUMN quorum.watches.range_end_bytes IS 'end of the range; one zero byte: no end; null for a single key';
 
@@ -2124,6 +2126,230 @@ COMMENT ON COLUMN quorum.pg_stat_quorum_peers.connects IS 'connections to it tha
 COMMENT ON COLUMN quorum.pg_stat_quorum_peers.failures IS 'connections to it that failed or were lost';
 
 /* ----------------------------------------------------------------
+ *	Users and roles
+ * ----------------------------------------------------------------
+ *
+ * Of the store, as etcd has them; while authentication is on they decide, beside
+ * PostgreSQL's privileges, who may read and write which keys.
+ */
+
+CREATE FUNCTION quorum.user_add(
+	name text,
+	password text DEFAULT NULL
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_user_add'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.user_add(text, text)
+IS 'make a user of the store; password may be a SCRAM-SHA-256 verifier';
+
+CREATE FUNCTION quorum.user_delete(
+	name text
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_user_delete'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.user_delete(text)
+IS 'delete a user of the store, and what the user map says of it';
+
+CREATE FUNCTION quorum.user_change_password(
+	name text,
+	password text
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_user_change_password'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.user_change_password(text, text)
+IS 'give a user of the store another password, or with null none';
+
+CREATE FUNCTION quorum.user_check_password(
+	name text,
+	password text
+)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'quorum_user_check_password'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.user_check_password(text, text)
+IS 'whether this is the password of a user of the store';
+
+CREATE FUNCTION quorum.user_grant_role(
+	name text,
+	role text
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_user_grant_role'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.user_grant_role(text, text)
+IS 'give a role of the store to a user';
+
+CREATE FUNCTION quorum.user_revoke_role(
+	name text,
+	role text
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_user_revoke_role'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.user_revoke_role(text, text)
+IS 'take a role of the store from a user';
+
+CREATE FUNCTION quorum.user_map(
+	role_name name,
+	user_name text
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_user_map'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.user_map(name, text)
+IS 'let a role of PostgreSQL act as a user of the store; null ends that';
+
+CREATE FUNCTION quorum.role_add(
+	name text
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_role_add'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.role_add(text)
+IS 'make a role of the store';
+
+CREATE FUNCTION quorum.role_delete(
+	name text
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_role_delete'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.role_delete(text)
+IS 'delete a role of the store, and take it from all users';
+
+CREATE FUNCTION quorum.role_grant_permission(
+	role text,
+	permission text,
+	key text,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_role_grant_permission'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.role_grant_permission(text, text, text, text, boolean)
+IS 'allow a role to read, write or readwrite keys';
+
+CREATE FUNCTION quorum.role_grant_permission(
+	role text,
+	permission text,
+	key bytea,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_role_grant_permission'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.role_grant_permission(text, text, bytea, bytea, boolean)
+IS 'allow a role to read, write or readwrite keys';
+
+CREATE FUNCTION quorum.role_revoke_permission(
+	role text,
+	key text,
+	range_end text DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_role_revoke_permission'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.role_revoke_permission(text, text, text, boolean)
+IS 'take back a permission, named by exactly its keys';
+
+CREATE FUNCTION quorum.role_revoke_permission(
+	role text,
+	key bytea,
+	range_end bytea DEFAULT NULL,
+	prefix boolean DEFAULT false
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_role_revoke_permission'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.role_revoke_permission(text, bytea, bytea, boolean)
+IS 'take back a permission, named by exactly its keys';
+
+CREATE FUNCTION quorum.auth_enable()
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_auth_enable'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.auth_enable()
+IS 'turn authentication on: from now on users need permissions';
+
+CREATE FUNCTION quorum.auth_disable()
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_auth_disable'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.auth_disable()
+IS 'turn authentication off';
+
+CREATE FUNCTION quorum.auth_status(
+	OUT enabled boolean,
+	OUT auth_revision bigint
+)
+RETURNS record
+AS 'MODULE_PATHNAME', 'quorum_auth_status'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION quorum.auth_status()
+IS 'whether authentication is on, and the number of changes of users and roles';
+
+CREATE FUNCTION quorum.get_users(
+	OUT name text,
+	OUT roles text[],
+	OUT has_password boolean,
+	OUT mapped_roles text[]
+)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'quorum_get_users'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100 ROWS 10;
+COMMENT ON FUNCTION quorum.get_users()
+IS 'the users of the store';
+
+CREATE FUNCTION quorum.get_roles(
+	OUT name text,
+	OUT permission text,
+	OUT key bytea,
+	OUT range_end bytea,
+	OUT users text[]
+)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'quorum_get_roles'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100 ROWS 10;
+COMMENT ON FUNCTION quorum.get_roles()
+IS 'the roles of the store';
+
+CREATE VIEW quorum.users AS
+SELECT u.name, u.roles, u.has_password, u.mapped_roles
+FROM quorum.get_users() AS u;
+COMMENT ON VIEW quorum.users IS 'users of the store; all for root, else the current role''s own';
+COMMENT ON COLUMN quorum.users.name IS 'the user';
+COMMENT ON COLUMN quorum.users.roles IS 'roles of the store that it has';
+COMMENT ON COLUMN quorum.users.has_password IS 'whether it can log in with a password';
+COMMENT ON COLUMN quorum.users.mapped_roles IS 'roles of PostgreSQL that act as this user by quorum.user_map()';
+
+CREATE VIEW quorum.roles AS
+SELECT
+	r.name,
+	r.permission,
+	quorum.as_text(r.key) AS key,
+	quorum.as_text(r.range_end) AS range_end,
+	r.users,
+	r.key AS key_bytes,
+	r.range_end AS range_end_bytes
+FROM quorum.get_roles() AS r;
+COMMENT ON VIEW quorum.roles IS 'permissions of the roles of the store; all for root, else of the current role''s own user';
+COMMENT ON COLUMN quorum.roles.name IS 'the role';
+COMMENT ON COLUMN quorum.roles.permission IS 'read, write or readwrite; null: the role has no permission';
+COMMENT ON COLUMN quorum.roles.key IS 'the key, or the first of a range; null where it is not text';
+COMMENT ON COLUMN quorum.roles.range_end IS 'end of the range; null for a single key, or where it is not text';
+COMMENT ON COLUMN quorum.roles.users IS 'users who have the role, as far as they may be seen';
+COMMENT ON COLUMN quorum.roles.key_bytes IS 'the key, or the first of a range';
+COMMENT ON COLUMN quorum.roles.range_end_bytes IS 'end of the range; one zero byte: no end; null for a single key';
+
+/* end of users and roles */
+
+/* ----------------------------------------------------------------
  *	Privileges
  * ----------------------------------------------------------------
  *
@@ -2150,6 +2376,8 @@ GRANT SELECT ON quorum.alarms, quorum.pg_stat_quorum, quorum.pg_stat_quorum_peer
 GRANT SELECT ON quorum.status, quorum.members, quorum.watches, quorum.leases
 	TO quorum_reader, quorum_writer, quorum_admin, pg_monitor;
 GRANT SELECT ON quorum.raft_log TO quorum_admin;
+GRANT SELECT ON quorum.users, quorum.roles
+	TO quorum_reader, quorum_writer, quorum_admin;
 
 DO $$
 DECLARE
@@ -2235,6 +2463,22 @@ DECLARE
 		['export', 'quorum_admin'],
 		['import', 'quorum_admin'],
 		['discard_import', 'quorum_admin'],
+		['user_add', 'quorum_admin'],
+		['user_delete', 'quorum_admin'],
+		['user_change_password', 'quorum_admin'],
+		['user_check_password', 'quorum_admin'],
+		['user_grant_role', 'quorum_admin'],
+		['user_revoke_role', 'quorum_admin'],
+		['user_map', 'quorum_admin'],
+		['role_add', 'quorum_admin'],
+		['role_delete', 'quorum_admin'],
+		['role_grant_permission', 'quorum_admin'],
+		['role_revoke_permission', 'quorum_admin'],
+		['auth_enable', 'quorum_admin'],
+		['auth_disable', 'quorum_admin'],
+		['auth_status', 'quorum_reader, quorum_writer, quorum_admin, pg_monitor'],
+		['get_users', 'quorum_reader, quorum_writer, quorum_admin'],
+		['get_roles', 'quorum_reader, quorum_writer, quorum_admin'],
 		['rejoin', 'quorum_admin'],
 		['new_cluster', 'quorum_admin'],
 		['raft_stream', 'quorum_peer']

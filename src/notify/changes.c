@@ -22,6 +22,7 @@
 
 #include "member/member.h"
 #include "notify/arguments.h"
+#include "notify/permit.h"
 #include "sql/sql.h"
 
 #include "compat.h"
@@ -121,6 +122,16 @@ wait_timeout(FunctionCallInfo fcinfo, int argno)
 	return timeout;
 }
 
+/* Whoever waits may wait for nothing; who may not read it is told so at once. */
+static void
+require_permission(const WatchRange *range)
+{
+	Relation	tree = sql_begin_read(true);
+
+	permit_require(tree, range);
+	sql_end_read(tree);
+}
+
 /*
  * wait(key, range_end, prefix, since, timeout, max_rows)
  *
@@ -143,6 +154,7 @@ wait_form(FunctionCallInfo fcinfo, SqlForm form)
 	max_rows = sql_arg_count(fcinfo, 5, "max_rows");
 
 	sql_sink_begin(&sink, fcinfo, form);
+	require_permission(&range);
 	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
 	if (PG_ARGISNULL(3))
 	{

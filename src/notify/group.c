@@ -28,6 +28,7 @@
 #include "notify/named.h"
 #include "notify/pace.h"
 #include "notify/payload.h"
+#include "notify/permit.h"
 #include "storage/storage.h"
 
 #include "compat.h"
@@ -58,6 +59,7 @@ void
 group_changed(WatchGroup *group)
 {
 	group->index = NULL;
+	group->permitted = 0;
 	MemoryContextReset(group->context);
 }
 
@@ -112,7 +114,7 @@ match_watch(void *item, void *arg)
 	int			kind = event->type == MVCCPB__EVENT__EVENT_TYPE__PUT ? WATCH_PUT : WATCH_DELETE;
 	int			form = watch->prev_value ? 1 : 0;
 
-	if (revision <= watch->after || (watch->kinds & kind) == 0)
+	if (watch->ended || revision <= watch->after || (watch->kinds & kind) == 0)
 		return;
 
 	if (watch->payload == WATCH_PAYLOAD_REVISION)
@@ -189,7 +191,7 @@ add_compacted(WatchGroup *group, int64 compacted, Outbox *outbox)
 	{
 		LocalWatch *watch = lfirst(lc);
 
-		if (group_told(group, watch) >= compacted - 1)
+		if (watch->ended || group_told(group, watch) >= compacted - 1)
 			continue;
 		if (watch->payload == WATCH_PAYLOAD_REVISION)
 		{
@@ -200,7 +202,7 @@ add_compacted(WatchGroup *group, int64 compacted, Outbox *outbox)
 		watch->ended = true;
 		outbox_add(outbox, watch->channel, payload_compacted(compacted));
 		if (watch->named)
-			named_save_end(watch->channel, compacted);
+			named_save_end(watch->channel, compacted, "compaction");
 	}
 	MemoryContextSwitchTo(old);
 }
@@ -217,9 +219,47 @@ forget_batch(WatchGroup *group)
 	{
 		LocalWatch *watch = lfirst(lc);
 
-		watch->ended = false;
+		watch->ended = watch->denied = false;
 		watch->matched = Min(watch->matched, watch->told);
 	}
+}
+
+/*
+ * Read what there is to tell, unless a watch has lost its right to be told: then that
+ * is told first, and the others' events with the next batch.
+ */
+static GroupResult
+gather_batch(WatchGroup *group, Relation tree, int64 until, FeedPosition *position,
+			 EventMatch *match, Outbox *outbox)
+{
+	uint64		state = permit_state(tree);
+	StoreError	error;
+
+	if (state != group->permitted)
+	{
+		if (state != 0 && permit_group(group, tree, outbox))
+			return GROUP_ENDED;
+		group->permitted = state;
+	}
+
+	error = feed_read(tree, &group->hull, group->want_prev, until, position,
+					  match_event, match, outbox);
+	if (error == STORE_COMPACTED)
+	{
+		Quorum__StoreMeta *meta = store_read_meta(tree);
+
+		outbox_reset(outbox);
+		*match->matched = NIL;
+		forget_batch(group);
+		add_compacted(group, meta->compacted_revision, outbox);
+		position->revision = Max(group->position.revision, meta->compacted_revision - 1);
+		position->offset = 0;
+		return GROUP_ENDED;
+	}
+	if (error != STORE_OK)
+		elog(ERROR, "could not read events after revision " INT64_FORMAT ": error %d",
+			 position->revision, (int) error);
+	return GROUP_SENT;
 }
 
 static GroupResult
@@ -227,9 +267,8 @@ send_batch(WatchGroup *group, int64 until, Oid store, FeedPosition *position, Ou
 {
 	EventMatch	match = {0};
 	List	   *matched = NIL;
-	GroupResult result = GROUP_SENT;
+	GroupResult result;
 	Relation	tree;
-	StoreError	error;
 	bool		told_revisions;
 	int			i;
 	ListCell   *lc;
@@ -245,23 +284,7 @@ send_batch(WatchGroup *group, int64 until, Oid store, FeedPosition *position, Ou
 
 	match.group = group;
 	match.matched = &matched;
-	error = feed_read(tree, &group->hull, group->want_prev, until, position,
-					  match_event, &match, outbox);
-	if (error == STORE_COMPACTED)
-	{
-		Quorum__StoreMeta *meta = store_read_meta(tree);
-
-		outbox_reset(outbox);
-		matched = NIL;
-		forget_batch(group);
-		add_compacted(group, meta->compacted_revision, outbox);
-		position->revision = Max(group->position.revision, meta->compacted_revision - 1);
-		position->offset = 0;
-		result = GROUP_ENDED;
-	}
-	else if (error != STORE_OK)
-		elog(ERROR, "could not read events after revision " INT64_FORMAT ": error %d",
-			 position->revision, (int) error);
+	result = gather_batch(group, tree, until, position, &match, outbox);
 	relation_close(tree, AccessShareLock);
 
 	add_revisions(matched, position, outbox);

@@ -26,7 +26,9 @@ typedef struct LocalWatch
 	uint64		id;				/* key of the notifier's hash table */
 	int			slot;			/* in the registry */
 	bool		present;		/* seen in the last look through the registry */
-	bool		ended;			/* was told that its events are compacted */
+	bool		ended;			/* was told that it is told no more */
+	bool		denied;			/* because it may not be, not for compacted events */
+	Oid			role;			/* who registered it */
 	bool		named;
 	bool		prev_value;
 	uint8		kinds;
@@ -46,6 +48,8 @@ typedef struct WatchGroup
 {
 	List	   *watches;		/* of LocalWatch */
 	FeedPosition position;
+	uint64		permitted;		/* permit_state() as of which all may be told; 0 also
+								 * if nobody has looked */
 	bool		unpublished;	/* the registry does not know of all that has changed */
 
 	/* made of the watches; see group_changed() */

@@ -48,7 +48,7 @@ typedef struct NamedWatch
 	WatchSpec	spec;
 	char		channel[NAMEDATALEN];
 	Oid			role;
-	bool		ended;
+	WatchState	state;			/* ACTIVE, ENDED or DENIED */
 } NamedWatch;
 
 /* ----------------------------------------------------------------
@@ -170,7 +170,7 @@ quorum_create_watch(PG_FUNCTION_ARGS)
 	spec.payload = argument_payload(fcinfo, 5);
 	spec.prev_value = sql_arg_bool(fcinfo, 6);
 	sql_require_writable("create_watch");
-	spec.told_revision = session_watch_start(0, &store);
+	spec.told_revision = session_watch_start(0, &spec, true, &store);
 
 	namestrcpy(&user, GetUserNameFromId(GetUserId(), false));
 	values[0] = PointerGetDatum(PG_GETARG_NAME(0));
@@ -256,7 +256,12 @@ make_named_watch(HeapTuple tuple, TupleDesc desc)
 	named->spec.told_revision = DatumGetInt64(SPI_getbinval(tuple, desc, 8, &isnull));
 	named->role = get_role_oid(NameStr(*DatumGetName(SPI_getbinval(tuple, desc, 9, &isnull))),
 							   true);
-	named->ended = DatumGetBool(SPI_getbinval(tuple, desc, 10, &isnull));
+	if (!DatumGetBool(SPI_getbinval(tuple, desc, 10, &isnull)))
+		named->state = WATCH_ACTIVE;
+	else if (DatumGetBool(SPI_getbinval(tuple, desc, 11, &isnull)))
+		named->state = WATCH_DENIED;
+	else
+		named->state = WATCH_ENDED;
 	return named;
 }
 
@@ -280,7 +285,8 @@ read_table(MemoryContext context, Oid *store, int64 *progress)
 		SPI_connect();
 		if (SPI_execute("SELECT channel, key, range_end, puts, deletes,"
 						" payload OPERATOR(pg_catalog.=) 'revision', prev_value,"
-						" start_revision, created_by, ended_revision IS NOT NULL"
+						" start_revision, created_by, ended_revision IS NOT NULL,"
+						" ended_by IS NOT DISTINCT FROM 'permission'::pg_catalog.text"
 						" FROM quorum.named_watch", true, 0) != SPI_OK_SELECT)
 			elog(ERROR, "could not read the named watches");
 		old = MemoryContextSwitchTo(context);
@@ -370,7 +376,7 @@ make_slots(List *rows, Oid store, int64 progress)
 			continue;
 		}
 		watch->role = named->role;
-		watch->state = named->ended ? WATCH_ENDED : WATCH_ACTIVE;
+		watch->state = named->state;
 	}
 	return missing;
 }
@@ -441,21 +447,23 @@ named_save_progress(int64 revision)
 }
 
 /*
- * named_save_end() -- a named watch has missed events, and is told no more.
+ * named_save_end() -- a named watch is told no more: it has missed events
+ * (reason "compaction"), or may not be told ("permission").
  */
 void
-named_save_end(const char *channel, int64 compact_revision)
+named_save_end(const char *channel, int64 revision, const char *reason)
 {
-	Oid			types[2] = {NAMEOID, INT8OID};
-	Datum		values[2];
+	Oid			types[3] = {NAMEOID, INT8OID, TEXTOID};
+	Datum		values[3];
 	NameData	name;
 
 	namestrcpy(&name, channel);
 	values[0] = NameGetDatum(&name);
-	values[1] = Int64GetDatum(compact_revision);
+	values[1] = Int64GetDatum(revision);
+	values[2] = CStringGetTextDatum(reason);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	execute_as_owner("UPDATE quorum.named_watch SET ended_revision = $2"
+	execute_as_owner("UPDATE quorum.named_watch SET ended_revision = $2, ended_by = $3"
 					 " WHERE channel OPERATOR(pg_catalog.=) $1",
-					 2, types, values, NULL);
+					 3, types, values, NULL);
 	PopActiveSnapshot();
 }

@@ -30,6 +30,6 @@ extern Oid	named_find_store(void);
 extern uint64 named_load(int64 *progress);
 
 extern void named_save_progress(int64 revision);
-extern void named_save_end(const char *channel, int64 compact_revision);
+extern void named_save_end(const char *channel, int64 revision, const char *reason);
 
 #endif							/* PGQ_NOTIFY_NAMED_H */

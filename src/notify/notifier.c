@@ -133,7 +133,8 @@ copy_watch(const SharedWatch *shared, int slot)
 
 	watch->slot = slot;
 	watch->present = true;
-	watch->ended = false;
+	watch->ended = watch->denied = false;
+	watch->role = shared->role;
 	watch->named = shared->named;
 	watch->prev_value = shared->prev_value;
 	watch->kinds = shared->kinds;
@@ -234,7 +235,7 @@ publish_watch(const WatchGroup *group, LocalWatch *watch)
 		return;
 	}
 	if (watch->ended)
-		shared->state = WATCH_ENDED;
+		shared->state = watch->denied ? WATCH_DENIED : WATCH_ENDED;
 	shared->following = group == &notifier.main && !watch->ended;
 	shared->told_revision = shared->following ? watch->after : group_told(group, watch);
 }

@@ -229,6 +229,15 @@ payload_compacted(int64 compact_revision)
 }
 
 /*
+ * payload_canceled() -- the last notification of a watch that may not go on.
+ */
+char *
+payload_canceled(const char *reason)
+{
+	return psprintf("{\"type\": \"CANCELED\", \"reason\": \"%s\"}", reason);
+}
+
+/*
  * payload_revision() -- something happened, up to this revision.
  */
 char *

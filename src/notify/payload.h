@@ -23,6 +23,7 @@
 /* All are palloc'd in the current memory context; max_bytes 0: no limit */
 extern char *payload_event(const Mvccpb__Event *event, bool prev_value, Size max_bytes);
 extern char *payload_compacted(int64 compact_revision);
+extern char *payload_canceled(const char *reason);
 extern char *payload_revision(int64 revision);
 
 /* Can these bytes be a text value of this database, and of JSON? */

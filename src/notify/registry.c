@@ -182,7 +182,8 @@ registry_find_named(const char *channel)
 		SharedWatch *watch = &watch_registry->slots[i];
 
 		if (watch->named &&
-			(watch->state == WATCH_ACTIVE || watch->state == WATCH_ENDED) &&
+			(watch->state == WATCH_ACTIVE || watch->state == WATCH_ENDED ||
+			 watch->state == WATCH_DENIED) &&
 			strcmp(watch->channel, channel) == 0)
 			return watch;
 	}

@@ -57,16 +57,17 @@ typedef struct WatchSpec
 
 /*
  * Life of a registered watch.  PENDING: the transaction that registers it has not
- * committed, nothing is sent.  ACTIVE: the notifier serves it.  ENDED: named
- * watches only, its events were compacted away before they were told; it stays
- * to be seen until it is dropped.
+ * committed, nothing is sent.  ACTIVE: the notifier serves it.  ENDED and DENIED:
+ * named watches only, its events were compacted away before they were told, or
+ * it may not be told them; it stays to be seen until it is dropped.
  */
 typedef enum WatchState
 {
 	WATCH_FREE = 0,
 	WATCH_PENDING,
 	WATCH_ACTIVE,
-	WATCH_ENDED
+	WATCH_ENDED,
+	WATCH_DENIED
 } WatchState;
 
 /* Longest range end: the end of a prefix is no longer than the prefix. */

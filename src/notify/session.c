@@ -38,6 +38,7 @@
 
 #include "member/member.h"
 #include "notify/arguments.h"
+#include "notify/permit.h"
 #include "notify/session.h"
 #include "sql/sql.h"
 
@@ -351,16 +352,20 @@ session_drop_named(const char *channel)
  * start_revision is the first revision wanted, 0 for what happens from now
  * on: after a read barrier, so that nothing that was acknowledged before, on
  * whatever member, is told.  Returns the revision after which events come.
- * Raises the errors of a member that is not ready.
+ * Raises the errors of a member that is not ready, and ERROR 42501 if the current role
+ * may not watch this.
  */
 int64
-session_watch_start(int64 start_revision, Oid *store)
+session_watch_start(int64 start_revision, const WatchSpec *spec, bool named, Oid *store)
 {
 	Relation	tree;
 	int64		revision;
 
 	tree = sql_begin_read(start_revision != 0);
 	*store = RelationGetRelid(tree);
+	permit_require(tree, &spec->range);
+	if (named)
+		permit_require_payload(tree, spec->payload);
 	if (start_revision != 0)
 		revision = start_revision - 1;
 	else
@@ -493,7 +498,7 @@ quorum_watch(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("cannot watch within security-restricted operation")));
 
-	spec.told_revision = session_watch_start(start_revision, &store);
+	spec.told_revision = session_watch_start(start_revision, &spec, false, &store);
 	channel = random_channel();
 	Async_Listen(channel);
 	session_add_watch(&spec, channel, false, store);

@@ -28,7 +28,8 @@ extern bool session_drop_watch(const char *channel);
 extern void session_drop_named(const char *channel);
 
 /* The revision that a watch from now on starts after, and the store it is about */
-extern int64 session_watch_start(int64 start_revision, Oid *store);
+extern int64 session_watch_start(int64 start_revision, const WatchSpec *spec, bool named,
+								 Oid *store);
 
 extern void session_install_hook(void);
 

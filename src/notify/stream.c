@@ -79,9 +79,22 @@ stream_event(const Mvccpb__Event *event, Outbox *outbox, void *arg)
 	MemoryContextSwitchTo(old);
 }
 
+/* Put the last notification into the outbox, in place of what may be there */
+static void
+stream_end(Stream *stream, const char *payload)
+{
+	MemoryContext old;
+
+	outbox_reset(&stream->outbox);
+	old = MemoryContextSwitchTo(stream->outbox.context);
+	outbox_add(&stream->outbox, stream->channel, pstrdup(payload));
+	MemoryContextSwitchTo(old);
+}
+
 /*
  * Read the next batch into the outbox.  Returns false if the stream ends: its
- * events are compacted.
+ * events are compacted, or may not be read any more.  What is told was not newer than
+ * the look at the permission.
  */
 static bool
 stream_read(Stream *stream)
@@ -89,13 +102,21 @@ stream_read(Stream *stream)
 	Relation	tree = member_open_store();
 	Quorum__StoreMeta *meta;
 	StoreError	error;
-	MemoryContext old;
 
 	if (RelationGetRelid(tree) != stream->store)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the extension was dropped and created again during the watch")));
 	meta = store_read_meta(tree);
+	error = store_check_access(tree, sql_caller(tree), STORE_READ,
+							   stream->spec.range.key, stream->spec.range.key_len,
+							   stream->spec.range.end, stream->spec.range.end_len);
+	if (error != STORE_OK)
+	{
+		relation_close(tree, AccessShareLock);
+		stream_end(stream, payload_canceled("permission denied"));
+		return false;
+	}
 	error = feed_read(tree, &stream->spec.range, stream->spec.prev_value, meta->revision,
 					  &stream->position, stream_event, stream, &stream->outbox);
 	if (error == STORE_COMPACTED)
@@ -107,11 +128,7 @@ stream_read(Stream *stream)
 	if (error != STORE_COMPACTED)
 		sql_raise(error, meta->revision, meta->compacted_revision);
 
-	outbox_reset(&stream->outbox);
-	old = MemoryContextSwitchTo(stream->outbox.context);
-	outbox_add(&stream->outbox, stream->channel,
-			   payload_compacted(meta->compacted_revision));
-	MemoryContextSwitchTo(old);
+	stream_end(stream, payload_compacted(meta->compacted_revision));
 	return false;
 }
 
@@ -153,18 +170,14 @@ stream_run(Stream *stream)
 		/* within a large revision there is more at once */
 		if (stream->position.offset > 0)
 			continue;
-		for (;;)
-		{
-			revision = member_wait_revision(stream->position.revision, STREAM_CHECK_MS);
-			CHECK_FOR_INTERRUPTS();
-			if (revision > stream->position.revision)
-				break;
-			if (!pq_check_connection())
-				ereport(FATAL,
-						(errcode(ERRCODE_CONNECTION_FAILURE),
-						 errmsg("connection to client lost")));
-			SPI_commit();		/* so that this does not look like a long transaction */
-		}
+		/* at the timeout too, look at the permission, and commit again, so that
+		 * this does not look like a long transaction */
+		revision = member_wait_revision(stream->position.revision, STREAM_CHECK_MS);
+		CHECK_FOR_INTERRUPTS();
+		if (revision <= stream->position.revision && !pq_check_connection())
+			ereport(FATAL,
+					(errcode(ERRCODE_CONNECTION_FAILURE),
+					 errmsg("connection to client lost")));
 	}
 }
 
@@ -241,7 +254,8 @@ quorum_watch_stream(PG_FUNCTION_ARGS)
 
 	sql_require_member();
 	require_stream_possible(fcinfo);
-	stream->spec.told_revision = session_watch_start(start_revision, &stream->store);
+	stream->spec.told_revision = session_watch_start(start_revision, &stream->spec, false,
+													   &stream->store);
 	stream->position.revision = Min(stream->spec.told_revision, member_published_revision());
 	MemoryContextSwitchTo(old);
 

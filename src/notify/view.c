@@ -51,6 +51,8 @@ state_name(const SharedWatch *watch)
 			return watch->following ? "active" : "catching up";
 		case WATCH_ENDED:
 			return "compacted";
+		case WATCH_DENIED:
+			return "denied";
 		case WATCH_FREE:
 			break;
 	}

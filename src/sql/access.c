@@ -18,8 +18,6 @@
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
-#include "utils/acl.h"
-#include "utils/rel.h"
 
 #include "member/member.h"
 #include "settings.h"
@@ -119,39 +117,20 @@ sql_end_read(Relation store)
 	relation_close(store, AccessShareLock);
 }
 
-/* Does the current role act as the store's root?  owner is the extension's. */
-static bool
-acts_as_root(Oid owner)
-{
-	return superuser() || has_privs_of_role(GetUserId(), owner);
-}
-
-const StoreCaller *
-sql_caller(Relation store)
-{
-	static StoreCaller caller;
-	static char role[NAMEDATALEN];
-
-	memset(&caller, 0, sizeof(caller));
-	if (acts_as_root(store->rd_rel->relowner))
-		caller.user = STORE_ROOT;
-	else
-	{
-		strlcpy(role, GetUserNameFromId(GetUserId(), false), sizeof(role));
-		caller.role = role;
-	}
-	return &caller;
-}
-
 Quorum__Result *
 sql_try_execute(Quorum__Command *command, Quorum__Command *undo)
 {
+	Quorum__Result *result;
 	StoreError	error;
 
 	error = store_validate(command, setting_max_request_bytes, setting_max_txn_ops);
 	if (unlikely(error != STORE_OK))
 		sql_raise(error, 0, 0);
-	return member_execute_or_undo(command, undo);
+	sql_name_caller(command);
+	result = member_execute_or_undo(command, undo);
+	if (unlikely(result->error == STORE_USER_EMPTY) && sql_name_caller_now(command))
+		result = member_execute_or_undo(command, undo);
+	return result;
 }
 
 Quorum__Result *

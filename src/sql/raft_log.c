@@ -37,6 +37,16 @@ hide_secrets(Quorum__MemberChange *change)
 	}
 }
 
+/* The verifier of a user's password is a secret too. */
+static void
+hide_verifier(char **verifier)
+{
+	static char hidden[] = "********";
+
+	if ((*verifier)[0] != '\0')
+		*verifier = hidden;
+}
+
 /*
  * The command of an entry, or NULL where the bytes are none that this version
  * can read.
@@ -52,6 +62,10 @@ decode_request(const LogEntry *entry)
 		return NULL;
 	if (command->op_case == QUORUM__COMMAND__OP_MEMBER_CHANGE && command->member_change != NULL)
 		hide_secrets(command->member_change);
+	if (command->op_case == QUORUM__COMMAND__OP_AUTH_USER_ADD)
+		hide_verifier(&command->auth_user_add->hashedpassword);
+	else if (command->op_case == QUORUM__COMMAND__OP_AUTH_USER_CHANGE_PASSWORD)
+		hide_verifier(&command->auth_user_change_password->hashedpassword);
 	return pbjson_to_jsonb(&command->base, PBJSON_READABLE);
 }
 

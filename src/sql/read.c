@@ -224,7 +224,26 @@ quorum_read_barrier(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(meta->revision);
 }
 
-/* scan_keys(): every live key, for the view quorum.keys */
+/* The keys that the current role may read, on their way to the rows */
+typedef struct KeyFilter
+{
+	StorePermissions *permissions;
+	SqlRowSink *sink;
+} KeyFilter;
+
+/* StoreKvVisit */
+static bool
+sink_permitted_kv(const Mvccpb__KeyValue *kv, void *arg)
+{
+	KeyFilter  *filter = arg;
+
+	if (!store_permits(filter->permissions, STORE_READ, (const char *) kv->key.data,
+					   kv->key.len, NULL, 0))
+		return true;
+	return sql_sink_kv(kv, filter->sink);
+}
+
+/* scan_keys(): every live key that may be read, for the view quorum.keys */
 PG_FUNCTION_INFO_V1(quorum_scan_keys);
 Datum
 quorum_scan_keys(PG_FUNCTION_ARGS)
@@ -233,6 +252,7 @@ quorum_scan_keys(PG_FUNCTION_ARGS)
 	Etcdserverpb__RangeRequest request = ETCDSERVERPB__RANGE_REQUEST__INIT;
 	StoreRangeInfo info = {0};
 	SqlRowSink	sink;
+	KeyFilter	filter;
 	StoreError	error;
 	Relation	store;
 
@@ -241,7 +261,10 @@ quorum_scan_keys(PG_FUNCTION_ARGS)
 
 	sql_sink_begin(&sink, fcinfo, SQL_BYTES);
 	store = sql_begin_read(true);
-	error = store_range(store, sql_caller(store), &request, false, sql_sink_kv, &sink, &info);
+	filter.sink = &sink;
+	error = store_permissions(store, sql_caller(store), &filter.permissions);
+	if (error == STORE_OK)
+		error = store_range(store, NULL, &request, false, sink_permitted_kv, &filter, &info);
 	sql_end_read(store);
 	sql_check(error, &info);
 	sql_sink_end(&sink);

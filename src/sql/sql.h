@@ -165,13 +165,6 @@ extern Relation sql_begin_read(bool serializable);
 extern Relation sql_begin_bounded_read(bool serializable, int64 max_staleness);
 extern void sql_end_read(Relation store);
 
-/*
- * On whose behalf the current role reads the open store: superusers and members of
- * the role that owns the extension are root, any other role is who the store
- * takes it for.  Valid until the next call.
- */
-extern const StoreCaller *sql_caller(Relation store);
-
 /* Check a command against the settings' limits, carry it out, and raise what
  * the state machine refuses.  The result is in the current memory context. */
 extern Quorum__Result *sql_execute(Quorum__Command *command);
@@ -179,6 +172,59 @@ extern Quorum__Result *sql_execute(Quorum__Command *command);
 /* The same, but what the state machine refuses is in the result's error; undo
  * (or NULL) as in member_execute_or_undo() */
 extern Quorum__Result *sql_try_execute(Quorum__Command *command, Quorum__Command *undo);
+
+/* ----------------------------------------------------------------
+ *	On whose behalf (caller.c)
+ * ----------------------------------------------------------------
+ *
+ * Superusers and members of the role that owns the extension are the store's root, any
+ * other role is who the store takes it for.
+ */
+
+/* the current role, for reads of the open store; valid until the next call */
+extern const StoreCaller *sql_caller(Relation store);
+
+/* the same for another role */
+extern const StoreCaller *sql_caller_of_role(Relation store, Oid role);
+
+/*
+ * Say in a command on whose behalf it is, unless that is known to be
+ * of no interest since authentication is off.  As that may have changed
+ * meanwhile, a command that was refused with STORE_USER_EMPTY must be tried again if
+ * sql_name_caller_now() returns true: it was not named before, and is now.  All
+ * of this is done by sql_execute().
+ */
+extern void sql_name_caller(Quorum__Command *command);
+extern bool sql_name_caller_now(Quorum__Command *command);
+
+/* ERROR 42501 unless the current role has the store's role root, while authentication
+ * is on; for what is no command of the log */
+extern void sql_require_admin(void);
+
+/* whose rows of quorum.mvcc and quorum.raft_log are shown: see storage.h */
+extern void *sql_scan_begin(Relation rel, StorageKind kind);
+extern bool sql_scan_permits(void *access, const TreeItem *item);
+
+/* ----------------------------------------------------------------
+ *	Passwords (password.c)
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * The SCRAM-SHA-256 verifier of a password, palloc'd; a verifier is returned as
+ * it is.  ERROR 22023 for an empty or a much too long password, and for an md5 hash.
+ */
+extern char *password_verifier(const char *password);
+
+/*
+ * Is this the password of a user of the store?  STORE_OK with the auth revision
+ * that a token is good for, STORE_AUTH_FAILED for a wrong password as for an unknown
+ * user or one without a password, after the same time, STORE_AUTH_NOT_ENABLED.
+ * Takes some milliseconds of computing; the password is not looked at by anybody
+ * but PostgreSQL's SCRAM code.
+ */
+extern StoreError password_authenticate(Relation store, const char *user,
+										const char *password, uint64 *auth_revision);
 
 /* ----------------------------------------------------------------
  *	Transactions (txn.c, txn_types.c)

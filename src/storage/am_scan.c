@@ -38,6 +38,7 @@ typedef struct StorageScan
 	bool		started;
 	bool		ended;
 	MemoryContext row_context;	/* what the current row points to */
+	void	   *access;			/* which items may be seen; NULL: all */
 
 	/* tree */
 	TreeScan   *tree;
@@ -53,12 +54,21 @@ typedef struct StorageScan
 
 static StorageLogRow log_row_decoder = NULL;
 static StorageTreeRow tree_row_decoder = NULL;
+static StorageScanBegin access_begin = NULL;
+static StorageScanPermits access_permits = NULL;
 
 void
 storage_register_rows(StorageLogRow log_row, StorageTreeRow tree_row)
 {
 	log_row_decoder = log_row;
 	tree_row_decoder = tree_row;
+}
+
+void
+storage_register_access(StorageScanBegin begin, StorageScanPermits permits)
+{
+	access_begin = begin;
+	access_permits = permits;
 }
 
 static void
@@ -150,6 +160,13 @@ start(StorageScan *scan)
 		}
 	}
 
+	if (access_begin != NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(scan));
+
+		scan->access = access_begin(rel, scan->kind);
+		MemoryContextSwitchTo(old);
+	}
 	if (scan->kind == STORAGE_TREE)
 	{
 		if (tree_row_decoder == NULL || !tree_is_formatted(rel))
@@ -190,6 +207,8 @@ next_tree_row(StorageScan *scan, TupleTableSlot *slot)
 	{
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(scan->row_context);
+		if (scan->access != NULL && !access_permits(scan->access, &item))
+			continue;
 		if (item.value == NULL && !tree_scan_value(scan->tree, &item))
 			continue;
 		memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));

@@ -40,6 +40,16 @@ typedef bool (*StorageTreeRow) (TupleDesc desc, const TreeItem *item,
 extern void storage_register_rows(StorageLogRow log_row, StorageTreeRow tree_row);
 
 /*
+ * Who may see which rows.  begin is called when a scan begins, in memory that lives as
+ * long as the scan; it raises an ERROR if nothing may be seen, and what it
+ * returns, if it is not NULL, is asked about each item of the tree.  Without
+ * registration every row is shown.
+ */
+typedef void *(*StorageScanBegin) (Relation rel, StorageKind kind);
+typedef bool (*StorageScanPermits) (void *access, const TreeItem *item);
+extern void storage_register_access(StorageScanBegin begin, StorageScanPermits permits);
+
+/*
  * Open one of our relations (schema quorum, by name; the OID is cached and
  * revalidated).  Takes the lock, conditionally if nowait is set.  NULL if the
  * relation does not exist or the lock was not to be had; ERROR if the relation

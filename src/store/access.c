@@ -365,6 +365,15 @@ store_permissions(Relation tree, const StoreCaller *caller, StorePermissions **p
 }
 
 bool
+store_item_permitted(const TreeItem *item, const StorePermissions *permissions)
+{
+	KeyVersion	version;
+
+	return decode_version_key(&item->key, &version) &&
+		store_permits(permissions, STORE_READ, version.key, version.key_len, NULL, 0);
+}
+
+bool
 store_auth_enabled(Relation tree, uint64 *auth_revision)
 {
 	MetaHead	head;

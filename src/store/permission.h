@@ -13,7 +13,7 @@
 #ifndef PGQ_STORE_PERMISSION_H
 #define PGQ_STORE_PERMISSION_H
 
-#include "store/store.h"
+#include "store/encoding.h"
 
 /* Keys from start on, before end unless open */
 typedef struct KeyInterval

@@ -370,6 +370,11 @@ extern StoreError store_lease_keys(Relation tree, const StoreCaller *caller, int
  * create_revision bigint, version bigint, lease bigint, deleted boolean, value bytea) */
 extern bool store_mvcc_row(TupleDesc desc, const struct TreeItem *item, Datum *values, bool *isnull);
 
+/* May an item of the tree be shown as a row of quorum.mvcc to whom these are the
+ * permissions of? */
+extern bool store_item_permitted(const struct TreeItem *item,
+								 const StorePermissions *permissions);
+
 /* prefix -> range_end (etcd's rule: last byte that is not 0xff plus one, else "\0"); palloc'd */
 extern char *store_prefix_end(const char *prefix, uint32 len, uint32 *end_len);
 
