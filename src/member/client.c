@@ -303,6 +303,7 @@ report_outcome(SlotOutcome outcome)
 static void
 wait_for_answer(RequestSlot *slot, int timeout_ms)
 {
+	static uint32 wait_event = 0;
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
 	long		left = timeout_ms;
 
@@ -317,7 +318,7 @@ wait_for_answer(RequestSlot *slot, int timeout_ms)
 		}
 
 		events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						   left, PG_WAIT_EXTENSION);
+						   left, pgq_wait_event(&wait_event, "QuorumRequest"));
 		if (events & WL_LATCH_SET)
 			ResetLatch(MyLatch);
 		if (pg_atomic_read_u32(&slot->state) == SLOT_DONE)

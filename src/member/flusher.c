@@ -58,6 +58,7 @@ member_flusher_main(Datum arg)
 
 	for (;;)
 	{
+		static uint32 wait_event = 0;
 		uint64		wanted;
 
 		CHECK_FOR_INTERRUPTS();
@@ -88,7 +89,7 @@ member_flusher_main(Datum arg)
 		}
 
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 WATCH_WORKER_MS, PG_WAIT_EXTENSION);
+						 WATCH_WORKER_MS, pgq_wait_event(&wait_event, "QuorumFlusher"));
 		ResetLatch(MyLatch);
 
 		/*

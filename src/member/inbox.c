@@ -224,6 +224,7 @@ ring_read(uint64 pos, char *dst, uint64 len)
 void
 member_receive(const char *bytes, uint32 len)
 {
+	static uint32 wait_event = 0;
 	PeerHead	head;
 	uint64		need = sizeof(uint32) + (uint64) len;
 	uint64		tail;
@@ -265,7 +266,7 @@ member_receive(const char *bytes, uint32 len)
 					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 					 errmsg("queue for messages from other members is full")));
 		}
-		(void) ConditionVariableTimedSleep(&member_inbox->space, 100, PG_WAIT_EXTENSION);
+		(void) ConditionVariableTimedSleep(&member_inbox->space, 100, pgq_wait_event(&wait_event, "QuorumInbox"));
 	}
 
 	ring_write(tail, (const char *) &len, sizeof(uint32));

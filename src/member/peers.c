@@ -196,37 +196,36 @@ url_to_conninfo(const char *url)
 					colon ? colon + 1 : "", tls ? "verify-full" : "prefer");
 }
 
-/*
- * Begin to connect.  Nothing of the conninfo may get into a log line: it can
- * hold a password.
- */
 static void
-link_connect(Link *link)
+add_parameter(PeerConnection *params, const char *keyword, const char *value)
 {
-	PQconninfoOption *options;
+	params->keywords[params->n] = keyword;
+	params->values[params->n++] = value;
+}
+
+/*
+ * peers_connection() -- the parameters of a connection to a member, from its conninfo or
+ * address.  False if that is invalid.  Options are to be freed by PQconninfoFree(), not
+ * before the parameters have been used.  Any process.
+ */
+bool
+peers_connection(const char *conninfo, PeerConnection *params)
+{
 	PQconninfoOption *opt;
-	const char *keywords[64];
-	const char *values[64];
-	int			n = 0;
 	bool		have_dbname = false;
-	const char *host = NULL;
-	bool		have_address = false;
-	char		address[64];
-	char	   *conninfo = link->peer->conninfo;
 	char	   *parse_error = NULL;
 
+	memset(params, 0, sizeof(*params));
 	if (strncmp(conninfo, "http://", 7) == 0 || strncmp(conninfo, "https://", 8) == 0)
 		conninfo = url_to_conninfo(conninfo);
-	options = PQconninfoParse(conninfo, &parse_error);
-	if (options == NULL)
+	params->options = PQconninfoParse(conninfo, &parse_error);
+	if (params->options == NULL)
 	{
 		if (parse_error)
 			PQfreemem(parse_error);
-		link_close(link, "invalid conninfo");
-		link->retry_ms = RETRY_MAX_MS;
-		return;
+		return false;
 	}
-	for (opt = options; opt->keyword != NULL && n < 50; opt++)
+	for (opt = params->options; opt->keyword != NULL && params->n < 48; opt++)
 	{
 		if (opt->val == NULL || strcmp(opt->keyword, "options") == 0 ||
 			strcmp(opt->keyword, "application_name") == 0)
@@ -234,51 +233,56 @@ link_connect(Link *link)
 		if (strcmp(opt->keyword, "dbname") == 0)
 			have_dbname = true;
 		if (strcmp(opt->keyword, "host") == 0)
-			host = opt->val;
+			params->host = opt->val;
 		if (strcmp(opt->keyword, "hostaddr") == 0)
-			have_address = true;
-		keywords[n] = opt->keyword;
-		values[n++] = opt->val;
+			params->have_address = true;
+		add_parameter(params, opt->keyword, opt->val);
 	}
-	if (host != NULL && !have_address && !resolve_is_address(host))
+	if (!have_dbname)
+		add_parameter(params, "dbname", setting_database);
+	add_parameter(params, "application_name", psprintf("pg_quorum/%s", setting_member_name));
+	add_parameter(params, "options",
+				  "-c statement_timeout=0 -c lock_timeout=0 -c idle_session_timeout=0"
+				  " -c idle_in_transaction_session_timeout=0 -c client_min_messages=error -c jit=off");
+	add_parameter(params, "client_encoding", "UTF8");
+	add_parameter(params, "keepalives", "1");
+	add_parameter(params, "keepalives_idle", "5");
+	add_parameter(params, "keepalives_interval", "2");
+	add_parameter(params, "keepalives_count", "3");
+	add_parameter(params, "tcp_user_timeout", "10000");
+	return true;
+}
+
+/*
+ * Begin to connect.  Nothing of the conninfo may get into a log line: it can
+ * hold a password.
+ */
+static void
+link_connect(Link *link)
+{
+	PeerConnection params;
+	char		address[64];
+
+	if (!peers_connection(link->peer->conninfo, &params))
+	{
+		link_close(link, "invalid conninfo");
+		link->retry_ms = RETRY_MAX_MS;
+		return;
+	}
+	if (params.host != NULL && !params.have_address && !resolve_is_address(params.host))
 	{
 		/* the name stays, for certificates; libpq connects to the address */
-		if (!resolve_lookup(host, address, sizeof(address)))
+		if (!resolve_lookup(params.host, address, sizeof(address)))
 		{
-			PQconninfoFree(options);
+			PQconninfoFree(params.options);
 			link->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MIN_MS);
 			return;
 		}
-		keywords[n] = "hostaddr";
-		values[n++] = address;
+		add_parameter(&params, "hostaddr", address);
 	}
-	if (!have_dbname)
-	{
-		keywords[n] = "dbname";
-		values[n++] = setting_database;
-	}
-	keywords[n] = "application_name";
-	values[n++] = psprintf("pg_quorum/%s", setting_member_name);
-	keywords[n] = "options";
-	values[n++] = "-c statement_timeout=0 -c lock_timeout=0 -c idle_session_timeout=0"
-		" -c idle_in_transaction_session_timeout=0 -c client_min_messages=error -c jit=off";
-	keywords[n] = "client_encoding";
-	values[n++] = "UTF8";
-	keywords[n] = "keepalives";
-	values[n++] = "1";
-	keywords[n] = "keepalives_idle";
-	values[n++] = "5";
-	keywords[n] = "keepalives_interval";
-	values[n++] = "2";
-	keywords[n] = "keepalives_count";
-	values[n++] = "3";
-	keywords[n] = "tcp_user_timeout";
-	values[n++] = "10000";
-	keywords[n] = NULL;
-	values[n] = NULL;
 
-	link->conn = PQconnectStartParams(keywords, values, 0);
-	PQconninfoFree(options);
+	link->conn = PQconnectStartParams(params.keywords, params.values, 0);
+	PQconninfoFree(params.options);
 	link->since = GetCurrentTimestamp();
 	if (link->conn == NULL || PQstatus(link->conn) == CONNECTION_BAD)
 	{

@@ -226,6 +226,8 @@ typedef struct MemberShared
 	pg_atomic_uint32 no_space_raised;	/* has this member raised the alarm? */
 	char		store_path[MAXPGPATH];	/* under the mutex */
 
+	pg_atomic_uint32 checker_runs;	/* the worker of corrupt.c */
+
 	slock_t		names_mutex;
 	ResolvedName names[MEMBER_MAX_PEERS];
 

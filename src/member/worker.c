@@ -435,6 +435,7 @@ take_tick(void)
 	{
 		membership_tick();
 		autocompact_tick();
+		corrupt_tick();
 	}
 	questions_tick();
 }
@@ -570,6 +571,7 @@ rebuild_wait_set(void)
 static void
 wait_for_work(void)
 {
+	static uint32 wait_event = 0;
 	WaitEvent	events[16];
 	long		timeout;
 	int			n;
@@ -593,12 +595,13 @@ wait_for_work(void)
 	if (turn_refused && streams_readable())
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, BUSY_RETRY_MS,
-						 PG_WAIT_EXTENSION);
+						 pgq_wait_event(&wait_event, "QuorumWorkerMain"));
 		ResetLatch(MyLatch);
 		return;
 	}
 
-	n = WaitEventSetWait(wait_set, timeout, events, lengthof(events), PG_WAIT_EXTENSION);
+	n = WaitEventSetWait(wait_set, timeout, events, lengthof(events),
+						 pgq_wait_event(&wait_event, "QuorumWorkerMain"));
 	for (i = 0; i < n; i++)
 	{
 		if (events[i].events & WL_LATCH_SET)

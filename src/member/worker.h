@@ -184,6 +184,19 @@ extern void peers_prepare_wait(WaitEventSet *set);
 extern void peers_event(void *link, uint32 events);
 extern void peers_shutdown(void);
 
+/* libpq's parameters for a connection to a member */
+typedef struct PeerConnection
+{
+	const char *keywords[64];	/* the end is NULL */
+	const char *values[64];
+	int			n;
+	const char *host;
+	bool		have_address;
+	struct _PQconninfoOption *options;
+} PeerConnection;
+
+extern bool peers_connection(const char *conninfo, PeerConnection *params);
+
 /* requests.c */
 extern void requests_adopt(void);	/* at start: what an earlier worker left */
 extern void requests_take(void);
@@ -320,6 +333,10 @@ extern void staleness_receive(uint64 from, const Quorum__PeerBatch *batch);
 /* quota.c */
 extern void quota_turn(void);	/* in a turn */
 extern void quota_look_at_disks(void);	/* the flusher */
+
+/* corrupt.c */
+extern void corrupt_tick(void);
+PGDLLEXPORT extern void member_checker_main(Datum arg);
 
 /* autocompact.c */
 extern void autocompact_tick(void); /* in a turn */

@@ -30,6 +30,8 @@
 #include "settings.h"
 #include "sql.h"
 
+#include "compat.h"
+
 /* How often physical compaction is looked at by whoever waits for it, in ms */
 #define COMPACTION_POLL_MS	20
 
@@ -259,6 +261,7 @@ compaction_done(int64 revision)
 static void
 wait_for_compaction(int64 revision)
 {
+	static uint32 wait_event = 0;
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													   setting_request_timeout);
 
@@ -272,7 +275,7 @@ wait_for_compaction(int64 revision)
 			return;
 		}
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 COMPACTION_POLL_MS, PG_WAIT_EXTENSION);
+						 COMPACTION_POLL_MS, pgq_wait_event(&wait_event, "QuorumCompaction"));
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
