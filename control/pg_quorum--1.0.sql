@@ -1199,6 +1199,106 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION quorum.new_cluster()
 IS 'let this quarantined member found a new cluster of one on its data';
 
+/* ----------------------------------------------------------------
+ *	Members at run time
+ * ----------------------------------------------------------------
+ *
+ * A member is named by its name (or its id in hexadecimal, as the views show it),
+ * or by its id as member_add() returns it.
+ */
+
+CREATE FUNCTION quorum.member_add(
+	name text,
+	conninfo text,
+	learner boolean DEFAULT false
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_member_add'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.member_add(text, text, boolean)
+IS 'add a member; it gets a vote when it has caught up, unless it is to stay a learner';
+
+CREATE FUNCTION quorum.member_remove(
+	name text
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_member_remove_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.member_remove(text)
+IS 'remove a member for good';
+
+CREATE FUNCTION quorum.member_remove(
+	id bigint
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_member_remove_bigint'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.member_remove(bigint)
+IS 'remove a member for good';
+
+CREATE FUNCTION quorum.member_promote(
+	name text
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_member_promote_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.member_promote(text)
+IS 'make a learner that has caught up a voter';
+
+CREATE FUNCTION quorum.member_promote(
+	id bigint
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_member_promote_bigint'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.member_promote(bigint)
+IS 'make a learner that has caught up a voter';
+
+CREATE FUNCTION quorum.member_update(
+	name text,
+	conninfo text
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_member_update_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.member_update(text, text)
+IS 'tell the cluster under which conninfo a member is reached';
+
+CREATE FUNCTION quorum.member_update(
+	id bigint,
+	conninfo text
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_member_update_bigint'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.member_update(bigint, text)
+IS 'tell the cluster under which conninfo a member is reached';
+
+CREATE FUNCTION quorum.move_leader(
+	name text
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_move_leader_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.move_leader(text)
+IS 'hand leadership to a voter, and wait until it leads';
+
+CREATE FUNCTION quorum.move_leader(
+	id bigint
+)
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_move_leader_bigint'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.move_leader(bigint)
+IS 'hand leadership to a voter, and wait until it leads';
+
+CREATE FUNCTION quorum.leave()
+RETURNS void
+AS 'MODULE_PATHNAME', 'quorum_leave'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.leave()
+IS 'remove this member from the cluster';
+
 CREATE PROCEDURE quorum.raft_stream()
 AS 'MODULE_PATHNAME', 'quorum_raft_stream'
 LANGUAGE C;
@@ -1287,7 +1387,7 @@ COMMENT ON VIEW quorum.status IS 'this member: one row';
 COMMENT ON COLUMN quorum.status.cluster_id IS 'identity of the cluster, in hexadecimal';
 COMMENT ON COLUMN quorum.status.member_id IS 'identity of this member, in hexadecimal';
 COMMENT ON COLUMN quorum.status.name IS 'name of this member';
-COMMENT ON COLUMN quorum.status.role IS 'leader, follower, candidate, learner, idle, stopped, quarantined, removed or standby';
+COMMENT ON COLUMN quorum.status.role IS 'leader, follower, candidate, learner, joining, idle, stopped, quarantined, removed or standby';
 COMMENT ON COLUMN quorum.status.leader IS 'name of the leader; null if none is known';
 COMMENT ON COLUMN quorum.status.term IS 'current term';
 COMMENT ON COLUMN quorum.status.commit_index IS 'last log entry known to be committed';
@@ -1300,7 +1400,7 @@ COMMENT ON COLUMN quorum.status.size_in_use IS 'bytes of it in use';
 COMMENT ON COLUMN quorum.status.alarms IS 'alarms raised';
 COMMENT ON COLUMN quorum.status.quarantined IS 'why this member takes no part in the quorum; null if it does';
 COMMENT ON COLUMN quorum.status.version IS 'version of the library';
-COMMENT ON COLUMN quorum.status.reason IS 'why the member is quarantined or idle';
+COMMENT ON COLUMN quorum.status.reason IS 'why the member is quarantined, idle, or still joining';
 
 CREATE VIEW quorum.members AS
 SELECT
@@ -2480,6 +2580,12 @@ DECLARE
 		['get_users', 'quorum_reader, quorum_writer, quorum_admin'],
 		['get_roles', 'quorum_reader, quorum_writer, quorum_admin'],
 		['rejoin', 'quorum_admin'],
+		['member_add', 'quorum_admin'],
+		['member_remove', 'quorum_admin'],
+		['member_promote', 'quorum_admin'],
+		['member_update', 'quorum_admin'],
+		['move_leader', 'quorum_admin'],
+		['leave', 'quorum_admin'],
 		['new_cluster', 'quorum_admin'],
 		['raft_stream', 'quorum_peer']
 	];

@@ -21,6 +21,7 @@ char	   *setting_database;
 char	   *setting_member_name;
 char	   *setting_initial_cluster;
 char	   *setting_initial_cluster_token;
+int			setting_initial_cluster_state;
 int			setting_queue_size;
 int			setting_max_watches;
 int			setting_heartbeat_interval;
@@ -37,6 +38,12 @@ int			setting_corrupt_check_interval;
 int			setting_auto_compaction_mode;
 char	   *setting_auto_compaction_retention;
 int			setting_request_timeout;
+
+static const struct config_enum_entry initial_cluster_states[] = {
+	{"new", CLUSTER_NEW, false},
+	{"existing", CLUSTER_EXISTING, false},
+	{NULL, 0, false}
+};
 
 static bool
 check_member_name(char **newval, void **extra, GucSource source)
@@ -210,6 +217,11 @@ settings_define(void)
 							   "Sets the text that tells this cluster from others with equal member names.",
 							   NULL, &setting_initial_cluster_token, "pg-quorum",
 							   fixed, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("pg_quorum.initial_cluster_state",
+							 "Sets whether this instance founds a cluster or was added to one.",
+							 "Without effect once the instance has been a member.",
+							 &setting_initial_cluster_state, CLUSTER_NEW, initial_cluster_states,
+							 fixed, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_quorum.queue_size",
 							"Sets the shared memory for messages from other members.",
 							NULL, &setting_queue_size, 16 * 1024, 4 * 1024, 1024 * 1024,

@@ -18,6 +18,7 @@ extern char *setting_database;
 extern char *setting_member_name;
 extern char *setting_initial_cluster;
 extern char *setting_initial_cluster_token;
+extern int	setting_initial_cluster_state;	/* InitialClusterState */
 extern int	setting_queue_size;	/* KB, for messages from other members */
 extern int	setting_max_watches;
 
@@ -51,6 +52,12 @@ extern bool settings_parse_retention(const char *text, int64 *number, int64 *ms)
 
 /* user */
 extern int	setting_request_timeout;	/* ms */
+
+typedef enum InitialClusterState
+{
+	CLUSTER_NEW,				/* this instance is one of the founders */
+	CLUSTER_EXISTING			/* it was added to a cluster */
+} InitialClusterState;
 
 extern void settings_define(void);
 

@@ -203,6 +203,11 @@ check_role(void)
 	if (member_shared->status.role != MEMBER_QUARANTINED)
 		return;
 	member_get_status(&status);
+	if (strcmp(status.reason, MEMBER_REASON_REMOVED) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this member was removed from the cluster"),
+				 errhint("To have it back, add it with quorum.member_add() on a member, and call quorum.rejoin() here.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("member is quarantined"),
@@ -214,7 +219,8 @@ check_role(void)
  * Raise the error for a request that was given up at the timeout.
  */
 static void
-report_timeout(SlotState state, SlotKind kind, int timeout_ms, bool undone)
+report_timeout(SlotState state, SlotKind kind, QuestionKind question, int timeout_ms,
+			   bool undone)
 {
 	MemberStatus status;
 
@@ -225,7 +231,8 @@ report_timeout(SlotState state, SlotKind kind, int timeout_ms, bool undone)
 				 errmsg("the member has not been taken into the cluster yet"),
 				 errdetail("It goes on asking.  It has done so for %d ms.", timeout_ms),
 				 errhint("The leader's log says why it refuses: a quorum must be there, and the member to be replaced must not be running.")));
-	if (state == SLOT_PROPOSED && kind != SLOT_READ && kind != SLOT_QUESTION)
+	if (state == SLOT_PROPOSED && kind != SLOT_READ &&
+		(kind != SLOT_QUESTION || question == QUESTION_MEMBER_CHANGE))
 		ereport(ERROR,
 				(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
 				 errmsg("outcome of the request is unknown"),
@@ -273,6 +280,12 @@ report_outcome(SlotOutcome outcome)
 					(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
 					 errmsg("the raft worker failed while it handled this request"),
 					 errdetail("It is not tried again.")));
+			break;
+		case OUTCOME_REMOVED:
+			ereport(ERROR,
+					(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
+					 errmsg("outcome of the request is unknown"),
+					 errdetail("This member was removed from the cluster while the request was under way.")));
 			break;
 		case OUTCOME_UNKNOWN_KIND:
 			ereport(ERROR,
@@ -344,7 +357,7 @@ await_detached(RequestSlot *slot, SlotKind kind, int timeout_ms)
 		return;
 	wait_for_answer(slot, timeout_ms);
 	if (pg_atomic_read_u32(&slot->state) != SLOT_DONE)
-		report_timeout(SLOT_QUEUED, kind, timeout_ms, false);	/* of the new request */
+		report_timeout(SLOT_QUEUED, kind, 0, timeout_ms, false);	/* of the new request */
 }
 
 /*
@@ -435,10 +448,11 @@ do_request(SlotKind kind, QuestionKind question, uint64 number, const char *requ
 	{
 		left_as = undo != NULL ? slot_detach(slot) : slot_release(slot);
 		if (left_as != SLOT_DONE)
-			report_timeout(left_as, kind, timeout_ms, undo != NULL);
+			report_timeout(left_as, kind, question, timeout_ms, undo != NULL);
 		/* the answer came in the last moment and is gone: say what is known */
-		report_timeout(kind == SLOT_READ || kind == SLOT_QUESTION ? SLOT_QUEUED : SLOT_PROPOSED, kind,
-					   timeout_ms, undo != NULL);
+		report_timeout(kind == SLOT_READ ||
+					   (kind == SLOT_QUESTION && question != QUESTION_MEMBER_CHANGE) ?
+					   SLOT_QUEUED : SLOT_PROPOSED, kind, question, timeout_ms, undo != NULL);
 	}
 
 	if (slot->outcome == OUTCOME_RESULT && result != NULL)
@@ -460,6 +474,8 @@ do_request(SlotKind kind, QuestionKind question, uint64 number, const char *requ
 			(void) slot_detach(slot);
 		else
 			(void) slot_release(slot);
+		if (outcome == OUTCOME_REMOVED && question == QUESTION_MEMBER_CHANGE)
+			return;				/* perhaps just what was asked for: see change.c */
 		report_outcome(outcome);
 	}
 }
@@ -784,6 +800,8 @@ member_role_name(MemberRole role)
 			return "learner";
 		case MEMBER_QUARANTINED:
 			return "quarantined";
+		case MEMBER_JOINING:
+			return "joining";
 	}
 	return "unknown";
 }

@@ -95,6 +95,9 @@ decode_change(const Quorum__MemberChange *in, struct raft_conf_change *change)
 			case QUORUM__MEMBER_CHANGE__STEP__KIND__REMOVE:
 				change->changes[i].type = RAFT_REMOVE;
 				break;
+			case QUORUM__MEMBER_CHANGE__STEP__KIND__UPDATE:
+				change->changes[i].type = RAFT_UPDATE;
+				break;
 			default:
 				return false;
 		}

@@ -128,6 +128,16 @@ identity_own_id(void)
 	return identity_hash(setting_initial_cluster_token, setting_member_name);
 }
 
+/*
+ * What an instance shows to those whom it asks to be taken in: a hash of the
+ * cluster's token.
+ */
+uint64
+identity_token(void)
+{
+	return identity_hash(setting_initial_cluster_token, "token");
+}
+
 static uint64
 cluster_id_of(List *members)
 {
@@ -167,10 +177,15 @@ identity_quarantine(const char *reason)
 		strlcpy(worker->meta.reason, reason, sizeof(worker->meta.reason));
 		identity_write_meta();
 	}
-	ereport(LOG,
-			(errmsg("member is quarantined: it neither votes nor appends"),
-			 errdetail("%s", reason),
-			 errhint("Call quorum.rejoin() to join again as a fresh member, or quorum.new_cluster() to found a new cluster from this data.")));
+	if (strcmp(reason, MEMBER_REASON_REMOVED) == 0)
+		ereport(LOG,
+				(errmsg("this member was removed from the cluster: it neither votes nor appends"),
+				 errhint("To have it back, add it with quorum.member_add() on a member, and call quorum.rejoin() here.")));
+	else
+		ereport(LOG,
+				(errmsg("member is quarantined: it neither votes nor appends"),
+				 errdetail("%s", reason),
+				 errhint("Call quorum.rejoin() to join again as a fresh member, or quorum.new_cluster() to found a new cluster from this data.")));
 	worker->role = MEMBER_QUARANTINED;
 }
 
@@ -231,6 +246,49 @@ found(void)
 			(errmsg("member \"%s\" founded, id %016llx, cluster %016llx of %d",
 					setting_member_name, (unsigned long long) worker->meta.member_id,
 					(unsigned long long) worker->meta.cluster_id, n)));
+}
+
+/*
+ * First start of an instance that was added to a cluster: it knows neither that
+ * cluster's id nor its own, and asks under a random number (membership.c).
+ */
+static void
+await_place(void)
+{
+	Quorum__Configuration nobody;
+
+	memset(&worker->meta, 0, sizeof(MemberMeta));
+	stamp_instance(&worker->meta);
+	worker->meta.member_id = random_number();
+	worker->meta.fence = random_number();
+	worker->meta.joining = true;
+
+	quorum__configuration__init(&nobody);
+	fence_create(worker->meta.fence);
+	if (!store_is_formatted(worker->tree_rel))
+		store_format(worker->tree_rel, 0, 0, &nobody, NULL, 0);
+	logring_format(worker->log_rel, 0, 0, &worker->meta, sizeof(MemberMeta));
+	XLogFlush(GetXLogInsertRecPtr());
+	ereport(LOG,
+			(errmsg("instance asks to join a cluster as member \"%s\"", setting_member_name)));
+}
+
+/*
+ * identity_take_place() -- we are let in, under this id.  In a turn; the worker
+ * starts again.
+ */
+void
+identity_take_place(uint64 cluster_id, uint64 member_id)
+{
+	worker->meta.cluster_id = cluster_id;
+	worker->meta.member_id = member_id;
+	identity_write_meta();
+	ereport(LOG,
+			(errmsg("member \"%s\" is let into cluster %016llx, id %016llx",
+					setting_member_name, (unsigned long long) cluster_id,
+					(unsigned long long) member_id)));
+	turn_end();
+	proc_exit(1);				/* restarted by the postmaster */
 }
 
 /*
@@ -317,7 +375,12 @@ identity_start(void)
 
 	worker->nonce = random_number();
 	if (!logring_is_formatted(worker->log_rel))
-		found();
+	{
+		if (setting_initial_cluster_state == CLUSTER_EXISTING)
+			await_place();
+		else
+			found();
+	}
 	else if (logring_read_meta(worker->log_rel, &worker->meta, sizeof(MemberMeta)) != sizeof(MemberMeta) ||
 			 worker->meta.format != MEMBER_META_FORMAT)
 		ereport(ERROR,

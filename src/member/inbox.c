@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "utils/timestamp.h"
@@ -35,6 +36,7 @@ typedef enum Verdict
 	WELCOME,
 	MALFORMED,
 	NOT_READY,
+	NOT_YET,					/* this instance is about to join */
 	OTHER_CLUSTER,
 	OTHER_MEMBER,
 	QUARANTINED,
@@ -61,7 +63,12 @@ judge_sender(const PeerHead *head)
 	SpinLockAcquire(&s->mutex);
 	if (s->status.role == MEMBER_STOPPED || s->status.role == MEMBER_IDLE)
 		verdict = NOT_READY;
-	else if (head->cluster_id != s->status.cluster_id)
+	/* an instance that is about to join knows neither its cluster's id nor its own */
+	else if (head->to != 0 && s->status.role == MEMBER_JOINING &&
+			 (s->status.cluster_id == 0 || head->to != s->status.member_id))
+		verdict = NOT_YET;
+	else if (head->cluster_id != s->status.cluster_id &&
+			 !(head->to == 0 && (head->cluster_id == 0 || s->status.cluster_id == 0)))
 		verdict = OTHER_CLUSTER;
 	else if (head->to != 0 && head->to != s->status.member_id)
 		verdict = OTHER_MEMBER;
@@ -71,27 +78,33 @@ judge_sender(const PeerHead *head)
 	else if (head->to != 0)
 	{
 		for (i = 0; i < s->nidentities; i++)
-			if (s->identities[i].id == head->from)
-				who = &s->identities[i];
-		if (who == NULL && s->nidentities < MEMBER_MAX_PEERS)
 		{
-			who = &s->identities[s->nidentities++];
+			if (s->identities[i].id == head->from)
+			{
+				who = &s->identities[i];
+				break;
+			}
+			/* else the place of whom we have not heard for longest: it has left */
+			if (who == NULL || s->identities[i].last_heard < who->last_heard)
+				who = &s->identities[i];
+		}
+		if (i == s->nidentities)
+		{
+			if (s->nidentities < MEMBER_MAX_PEERS)
+				who = &s->identities[s->nidentities++];
 			memset(who, 0, sizeof(*who));
 			who->id = head->from;
 		}
-		if (who != NULL)
+		if (head->incarnation < who->incarnation)
+			verdict = STALE_SENDER;
+		else if (head->incarnation == who->incarnation &&
+				 who->nonce != 0 && head->nonce != who->nonce)
+			verdict = TWIN_SENDER;
+		else
 		{
-			if (head->incarnation < who->incarnation)
-				verdict = STALE_SENDER;
-			else if (head->incarnation == who->incarnation &&
-					 who->nonce != 0 && head->nonce != who->nonce)
-				verdict = TWIN_SENDER;
-			else
-			{
-				who->incarnation = head->incarnation;
-				who->nonce = head->nonce;
-				who->last_heard = now;
-			}
+			who->incarnation = head->incarnation;
+			who->nonce = head->nonce;
+			who->last_heard = now;
 		}
 	}
 	SpinLockRelease(&s->mutex);
@@ -133,6 +146,9 @@ inbox_check_sender(const PeerHead *head)
 					(errcode(ERRCODE_CANNOT_CONNECT_NOW),
 					 errmsg("member is not ready to receive messages")));
 			break;
+		case NOT_YET:
+			admission_raise(PEER_NOT_YET " member has not joined the cluster yet");
+			break;
 		case OTHER_CLUSTER:
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -155,7 +171,7 @@ inbox_check_sender(const PeerHead *head)
 			break;
 		case STALE_SENDER:
 		case TWIN_SENDER:
-			/* PQ001 tells the sender that it must not go on (peers.c) */
+			/* PEER_TWIN tells the sender that it must not go on (peers.c) */
 			ereport(ERROR,
 					(errcode(MAKE_SQLSTATE('P', 'Q', '0', '0', '1')),
 					 errmsg("identity of member %016llx is held by another instance",
@@ -226,6 +242,8 @@ member_receive(const char *bytes, uint32 len)
 {
 	static uint32 wait_event = 0;
 	PeerHead	head;
+	Relation	store;
+	char	   *refusal;
 	uint64		need = sizeof(uint32) + (uint64) len;
 	uint64		tail;
 	TimestampTz give_up = 0;
@@ -237,6 +255,11 @@ member_receive(const char *bytes, uint32 len)
 				 errdetail("It has %u bytes, the head alone has %zu.", len, sizeof(PeerHead))));
 	memcpy(&head, bytes, sizeof(PeerHead));
 	inbox_check_sender(&head);
+	store = member_open_store();
+	refusal = admission_refusal(store, &head, bytes + sizeof(PeerHead), len - sizeof(PeerHead));
+	relation_close(store, AccessShareLock);
+	if (refusal != NULL)
+		admission_raise(refusal);
 
 	if (len > member_largest_batch())
 		ereport(ERROR,

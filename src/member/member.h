@@ -27,6 +27,10 @@
 #define MEMBER_NAME_LEN			64
 #define MEMBER_MAX_PEERS		32
 #define MEMBER_REASON_LEN		512
+#define MEMBER_CONNINFO_LEN		1024
+
+/* The reason of a quarantine that is none: it cannot end but by being added again */
+#define MEMBER_REASON_REMOVED	"This member was removed from the cluster."
 
 typedef enum MemberRole
 {
@@ -36,7 +40,8 @@ typedef enum MemberRole
 	MEMBER_CANDIDATE,			/* also while asking for pre-votes */
 	MEMBER_LEADER,
 	MEMBER_LEARNER,
-	MEMBER_QUARANTINED			/* takes no part; the status says why */
+	MEMBER_QUARANTINED,			/* takes no part; the status says why */
+	MEMBER_JOINING				/* asks to be taken in, or catches up for the first time */
 } MemberRole;
 
 typedef struct MemberStatus
@@ -53,7 +58,7 @@ typedef struct MemberStatus
 	uint64		last_index;
 	int64		revision;
 	int64		compacted_revision;
-	char		reason[MEMBER_REASON_LEN];	/* why quarantined or idle; else empty */
+	char		reason[MEMBER_REASON_LEN];	/* why quarantined, idle or still joining; else empty */
 } MemberStatus;
 
 /* the leader's view of another member; on a follower only what it knows itself */
@@ -154,9 +159,30 @@ typedef enum QuestionKind
  * may be heard more than once.  timeout_ms < 0: pg_quorum.request_timeout.
  * Raises 57P03 without an answer in time, 0A000 if the leader's version does not
  * know the kind, 54000 if the question is too long, 55000 as member_execute().
+ * For QUESTION_MEMBER_CHANGE, no answer in time is 08007, and the result is NULL
+ * where this member was removed from the cluster meanwhile.
  */
 extern char *member_ask_leader(QuestionKind kind, const char *question, uint32 len,
 							   int timeout_ms, uint32 *answer_len);
+
+/* ----------------------------------------------------------------
+ *	Membership (reconfigure.c)
+ * ----------------------------------------------------------------
+ *
+ * Have the leader change the membership.  request->number is filled in here.
+ * The result's error is the leader's refusal (nothing was done then), its number the id of
+ * the member concerned.  An added member is a learner when this returns.  A
+ * member that removes itself succeeds also if it learns of that in another way
+ * than by the leader's answer.  Raises as member_execute().
+ */
+extern Quorum__Result *member_change(Quorum__MemberRequest *request);
+
+/* Have the leader hand over to request->id or name, and wait until that one is known to lead;
+ * 57P03 if it does not come to that */
+extern Quorum__Result *member_move_leader(Quorum__MemberRequest *request);
+
+/* A conninfo, or etcd's form of a peer's URL, that libpq can use */
+extern bool member_conninfo_is_valid(const char *conninfo);
 
 /* ----------------------------------------------------------------
  *	Leases (lessor.c): the leader keeps the time

@@ -29,6 +29,7 @@
 #include "utils/wait_event.h"
 
 #include "../settings.h"
+#include "address.h"
 #include "worker.h"
 #include "../compat.h"
 
@@ -36,8 +37,11 @@
 #define RETRY_MIN_MS			50
 #define RETRY_MAX_MS			2000
 #define RETRY_REFUSED_MS		5000	/* after the peer said no */
+#define RETRY_NOT_YET_MS		300		/* after it said that it is about to join */
+#define RETRY_JOIN_MS			2000	/* after it said that we may not join */
 #define MAX_BYTES_WAITING		((uint64) 64 * 1024 * 1024)
 #define BLOCKED_TIMEOUT_MS		10000
+#define SETTLED_MS				2000	/* not refused for so long: the peer takes what we send */
 
 /* A batch goes out when it has so much: a peer takes batches of several of it. */
 #define BATCH_BYTES				((size_t) 1024 * 1024)
@@ -60,6 +64,7 @@ struct Link
 	TimestampTz since;			/* not ready: when begun; blocked: since when */
 	TimestampTz retry_at;
 	int			retry_ms;
+	TimestampTz ready_at;		/* ready: since when */
 	bool		wanted;			/* LINK_STATE is opened on demand */
 	bool		blocked;		/* output waits for the socket */
 	uint64		bytes_waiting;	/* put into libpq's buffer since it was last empty */
@@ -169,33 +174,8 @@ link_close(Link *link, const char *why)
 }
 
 /*
- * etcd's form of a peer address, scheme://host:port, as a conninfo.
+ * The parameters of a connection: one more.
  */
-static char *
-url_to_conninfo(const char *url)
-{
-	bool		tls = strncmp(url, "https://", 8) == 0;
-	const char *host = url + (tls ? 8 : 7);
-	const char *colon;
-	const char *end = host + strcspn(host, "/");
-
-	if (*host == '[')
-	{
-		const char *close = strchr(host, ']');
-
-		if (close == NULL)
-			return pstrdup(url);
-		colon = close[1] == ':' ? close + 1 : NULL;
-		return psprintf("host='%.*s'%s%.*s sslmode=%s", (int) (close - host - 1), host + 1,
-						colon ? " port=" : "", colon ? (int) (end - colon - 1) : 0,
-						colon ? colon + 1 : "", tls ? "verify-full" : "prefer");
-	}
-	colon = memchr(host, ':', end - host);
-	return psprintf("host='%.*s'%s%.*s sslmode=%s", (int) ((colon ? colon : end) - host), host,
-					colon ? " port=" : "", colon ? (int) (end - colon - 1) : 0,
-					colon ? colon + 1 : "", tls ? "verify-full" : "prefer");
-}
-
 static void
 add_parameter(PeerConnection *params, const char *keyword, const char *value)
 {
@@ -216,9 +196,9 @@ peers_connection(const char *conninfo, PeerConnection *params)
 	char	   *parse_error = NULL;
 
 	memset(params, 0, sizeof(*params));
-	if (strncmp(conninfo, "http://", 7) == 0 || strncmp(conninfo, "https://", 8) == 0)
-		conninfo = url_to_conninfo(conninfo);
-	params->options = PQconninfoParse(conninfo, &parse_error);
+	if (address_is_url(conninfo))
+		conninfo = address_from_url(conninfo);
+	params->options = conninfo == NULL ? NULL : PQconninfoParse(conninfo, &parse_error);
 	if (params->options == NULL)
 	{
 		if (parse_error)
@@ -343,16 +323,33 @@ link_refused(Link *link, const PGresult *res)
 	const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
 	const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
 	char	   *why = pchomp(message ? message : PQresultErrorMessage(res));
-	bool		refused = sqlstate != NULL && strcmp(sqlstate, "PQ001") == 0;
+	int			retry_ms = 0;
 
 	if (why[0] == '\0')
 		why = "connection closed";
-	if (sqlstate != NULL && strcmp(sqlstate, "55000") == 0)
+	if (sqlstate == NULL)
+		sqlstate = "";
+	if (strcmp(sqlstate, "55000") == 0)
 		link->retry_ms = RETRY_REFUSED_MS;
-	link_close(link, why);
-	if (refused)
+	else if (strcmp(sqlstate, PEER_TWIN) == 0)
 		worker_set_role(MEMBER_QUARANTINED,
 						"Another instance bears this member's identity: this one is a copy, or was restored from one.");
+	else if (strcmp(sqlstate, PEER_REMOVED) == 0)
+	{
+		worker_set_role(MEMBER_QUARANTINED, MEMBER_REASON_REMOVED);
+		retry_ms = RETRY_REFUSED_MS;
+	}
+	else if (strcmp(sqlstate, PEER_NOT_YET) == 0)
+		retry_ms = RETRY_NOT_YET_MS;
+	else if (strcmp(sqlstate, PEER_NOT_ADMITTED) == 0)
+	{
+		membership_not_admitted(why, PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL));
+		retry_ms = RETRY_JOIN_MS;
+	}
+	/* what is said in another way is not logged here */
+	link_close(link, retry_ms == 0 ? why : NULL);
+	if (retry_ms > 0)
+		link->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), retry_ms);
 }
 
 /*
@@ -379,15 +376,9 @@ link_enter(Link *link)
 	}
 	PQclear(res);
 	link->state = LINK_READY;
+	link->ready_at = GetCurrentTimestamp();
 	stats_add_peer(link->peer->id, PEER_STAT_CONNECTS, 1);
 	link->retry_ms = RETRY_MIN_MS;
-	if (link->last_error)
-	{
-		pfree(link->last_error);
-		link->last_error = NULL;
-		ereport(LOG,
-				(errmsg("talking to member \"%s\" again", link->peer->name)));
-	}
 }
 
 /*
@@ -452,6 +443,14 @@ link_poll(Link *link, TimestampTz now)
 				link->has_input = false;
 				link_ended(link);
 				break;
+			}
+			if (link->last_error != NULL &&
+				TimestampDifferenceExceeds(link->ready_at, now, SETTLED_MS))
+			{
+				pfree(link->last_error);
+				link->last_error = NULL;
+				ereport(LOG,
+						(errmsg("talking to member \"%s\" again", link->peer->name)));
 			}
 			if (link->blocked)
 			{
@@ -690,7 +689,7 @@ peers_flush(void)
 			if (link->batch.n_messages > 0 || link->batch.n_forwards > 0 ||
 				link->batch.n_refused > 0 || link->batch.report != NULL ||
 				link->batch.n_questions > 0 || link->batch.n_answers > 0 ||
-				link->batch.n_members > 0)
+				link->batch.n_members > 0 || link->batch.removed)
 				link_send_batch(link);
 		}
 	}
@@ -732,10 +731,28 @@ peers_send_join(Peer *peer, Quorum__JoinRequest *join)
 }
 
 /*
- * Tell a joining member who is who.  members must live until peers_flush().
+ * Tell an instance which member it is from now on; addressed as above.
  */
 void
-peers_queue_members(Peer *peer, Quorum__Member **members, int n)
+peers_send_welcome(Peer *peer, Quorum__Welcome *welcome)
+{
+	Link	   *link = peer->links[LINK_STATE];
+	Quorum__PeerBatch batch;
+
+	link->wanted = true;
+	if (link->state != LINK_READY || link->blocked)
+		return;
+	quorum__peer_batch__init(&batch);
+	batch.welcome = welcome;
+	link_put_to(link, 0, &batch);
+}
+
+/*
+ * Tell a member who is who, as of a configuration entry.  members must live
+ * until peers_flush().
+ */
+void
+peers_queue_members(Peer *peer, Quorum__Member **members, int n, uint64 index)
 {
 	Link	   *link = link_for(peer, LINK_EXPRESS);
 
@@ -743,6 +760,19 @@ peers_queue_members(Peer *peer, Quorum__Member **members, int n)
 		return;
 	link->batch.members = members;
 	link->batch.n_members = n;
+	link->batch.members_index = index;
+}
+
+/*
+ * Tell a member that it is none any more.
+ */
+void
+peers_queue_removed(Peer *peer)
+{
+	Link	   *link = link_for(peer, LINK_EXPRESS);
+
+	if (link != NULL)
+		link->batch.removed = true;
 }
 
 void
@@ -759,6 +789,17 @@ peers_connected(Peer *peer)
 {
 	return peer->links[LINK_EXPRESS]->state == LINK_READY ||
 		peer->links[LINK_BULK]->state == LINK_READY;
+}
+
+/*
+ * Since when is a member connected?  0: it is not.
+ */
+TimestampTz
+peers_connected_since(Peer *peer)
+{
+	Link	   *link = peer->links[LINK_EXPRESS];
+
+	return link->state == LINK_READY ? link->ready_at : 0;
 }
 
 /* ---------- the set of peers ---------- */
@@ -781,26 +822,53 @@ peer_set(Peer *peer, const Quorum__Member *member)
 	{
 		int			k;
 
+		if (peer->conninfo != NULL)
+			pfree(peer->conninfo);
 		peer->conninfo = MemoryContextStrdup(worker->context, member->conninfo);
 		for (k = 0; k < LINK_COUNT; k++)
 			if (peer->links[k]->state != LINK_DOWN)
 				link_close(peer->links[k], NULL);
 	}
-	peer->name = MemoryContextStrdup(worker->context, member->name);
+	if (peer->name == NULL || strcmp(peer->name, member->name) != 0)
+	{
+		if (peer->name != NULL)
+			pfree(peer->name);
+		peer->name = MemoryContextStrdup(worker->context, member->name);
+	}
 	peer->is_learner = member->is_learner;
 	peer->promote = member->promote;
+	peer->awaited = member->awaited;
+	/* nobody is there yet, or somebody else at the same address */
+	peer->links[LINK_EXPRESS]->wanted = peer->links[LINK_BULK]->wanted = !member->awaited;
 }
 
 /*
- * peers_reload() -- follow the members recorded in the store (or, before there
- * are any, those of pg_quorum.initial_cluster).  In a turn.
+ * peers_reload() -- follow the members recorded in the store, or what a leader said of
+ * them if that is newer (or, before anything is known, those of
+ * pg_quorum.initial_cluster but for this one).  In a turn.
  */
 void
 peers_reload(void)
 {
-	List	   *members = store_read_members(worker->tree_rel);
+	List	   *members = NIL;
+	ListCell   *lc;
 
-	peers_set(members != NIL ? members : identity_initial_members());
+	if (worker->hint != NIL &&
+		worker->hint_index > store_meta(worker->store)->configuration_index)
+		members = worker->hint;
+	else
+		members = store_read_members(worker->tree_rel);
+	if (members == NIL)
+	{
+		foreach(lc, identity_initial_members())
+		{
+			Quorum__Member *member = lfirst(lc);
+
+			if (strcmp(member->name, setting_member_name) != 0)
+				members = lappend(members, member);
+		}
+	}
+	peers_set(members);
 }
 
 /*
@@ -845,9 +913,19 @@ peers_set(List *members)
 		peer_set(peer, member);
 	}
 	for (i = 0; i < nold; i++)
-		if (old[i].id != 0)
-			for (k = 0; k < LINK_COUNT; k++)
-				link_close(old[i].links[k], NULL);
+	{
+		if (old[i].id == 0)
+			continue;
+		for (k = 0; k < LINK_COUNT; k++)
+		{
+			link_close(old[i].links[k], NULL);
+			if (old[i].links[k]->last_error != NULL)
+				pfree(old[i].links[k]->last_error);
+			pfree(old[i].links[k]);
+		}
+		pfree(old[i].name);
+		pfree(old[i].conninfo);
+	}
 	if (old != NULL)
 		pfree(old);
 	events_stale = true;

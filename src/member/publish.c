@@ -89,6 +89,11 @@ publish_status(void)
 	strlcpy(status.name, setting_member_name, sizeof(status.name));
 	status.role = worker->role;
 	strlcpy(status.reason, worker->meta.reason, sizeof(status.reason));
+	if (worker->meta.joining && worker->raft != NULL)
+	{
+		status.role = MEMBER_JOINING;
+		strlcpy(status.reason, worker->note, sizeof(status.reason));
+	}
 	status.term = worker->meta.term;
 	if (worker->raft != NULL)
 	{

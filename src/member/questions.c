@@ -50,6 +50,8 @@ static const QuestionType question_types[] = {
 	[QUESTION_LEASE_KEEPALIVE] = {true, lessor_keepalive},
 	[QUESTION_LEASE_TTL] = {true, lessor_ttl},
 	[QUESTION_LEASE_EXPIRE] = {true, lessor_expire},
+	[QUESTION_MOVE_LEADER] = {false, reconfigure_answer},
+	[QUESTION_MEMBER_CHANGE] = {false, reconfigure_answer}
 };
 
 /* A question of the worker itself that has no answer yet. */

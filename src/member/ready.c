@@ -247,6 +247,13 @@ send_messages(const struct raft_ready *rd)
 				(void) raft_report_snapshot(worker->raft, msg->to, RAFT_SNAP_FAILED);
 			continue;
 		}
+		if (peer->awaited)
+		{
+			/* nobody is there who could answer */
+			if (msg->type == RAFT_MSG_SNAP)
+				(void) raft_report_snapshot(worker->raft, msg->to, RAFT_SNAP_FAILED);
+			continue;
+		}
 		if (msg->type == RAFT_MSG_SNAP)
 		{
 			catchup_start(peer, msg);

@@ -421,8 +421,13 @@ requests_take(void)
 		}
 		else if (worker->role == MEMBER_QUARANTINED)
 		{
+			/* a change that was asked for may be the one that removed this member */
+			bool		unknown = slot->kind == SLOT_QUESTION &&
+				slot->question == QUESTION_MEMBER_CHANGE &&
+				strcmp(worker->meta.reason, MEMBER_REASON_REMOVED) == 0;
+
 			pg_atomic_write_u32(&slot->state, SLOT_PROPOSED);
-			requests_complete(slot->number, OUTCOME_STATE, NULL, 0);
+			requests_complete(slot->number, unknown ? OUTCOME_REMOVED : OUTCOME_STATE, NULL, 0);
 		}
 		else if (worker->raft == NULL)
 		{
@@ -620,6 +625,20 @@ requests_overtaken(void)
 		else
 			slot->term = PG_UINT64_MAX;
 	}
+}
+
+/*
+ * This member was removed from the cluster.  It will never learn what became of
+ * the requests that were under way.
+ */
+void
+requests_abandon(void)
+{
+	int			i;
+
+	for (i = 0; i < MaxBackends; i++)
+		if (pg_atomic_read_u32(&member_slots[i].state) == SLOT_PROPOSED)
+			requests_complete(member_slots[i].number, OUTCOME_REMOVED, NULL, 0);
 }
 
 /*

@@ -156,7 +156,7 @@ end_session(void)
  * message on its way.
  */
 static void
-refuse(const PeerHead *head)
+refuse(const StreamSlot *slot)
 {
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DRAIN_MS);
 	static uint32 wait_event = 0;
@@ -164,7 +164,9 @@ refuse(const PeerHead *head)
 
 	PG_TRY();
 	{
-		inbox_check_sender(head);
+		if (slot->refusal[0] != '\0')
+			admission_raise(slot->refusal);
+		inbox_check_sender(&slot->head);
 		ereport(ERROR,
 				(errcode(ERRCODE_PROTOCOL_VIOLATION),
 				 errmsg("invalid message from another member")));
@@ -211,7 +213,7 @@ wait_for_worker(void)
 			case STREAM_ADOPTED:
 				break;
 			case STREAM_REFUSED:
-				refuse(&slot->head);
+				refuse(slot);
 				break;
 			case STREAM_NONE:
 			case STREAM_CLOSED:

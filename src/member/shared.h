@@ -63,6 +63,7 @@ typedef enum SlotOutcome
 	OUTCOME_RESULT,				/* result bytes are there (commands), or done */
 	OUTCOME_TOO_BIG,			/* the core refuses an entry of this size */
 	OUTCOME_POISON,				/* the worker died while it took this request */
+	OUTCOME_REMOVED,			/* the member was removed from the cluster meanwhile */
 	OUTCOME_UNKNOWN_KIND,		/* the leader does not know such questions */
 	OUTCOME_STATE,				/* not possible in this state; see status */
 	OUTCOME_NO_MEMORY			/* done, but the result does not fit in shared memory */
@@ -129,6 +130,17 @@ typedef struct PeerHead
 } PeerHead;
 
 /*
+ * SQLSTATEs of the errors by which a sender learns that it must stop, or ask
+ * again.  A refusal, as the parts of the member pass it on, is such a SQLSTATE, a
+ * space, a message, and perhaps on a second line a detail.
+ */
+#define PEER_TWIN				"PQ001"	/* another instance bears its identity */
+#define PEER_REMOVED			"PQ002"	/* it is no member any more */
+#define PEER_NOT_YET			"PQ003"	/* the receiver itself is about to join */
+#define PEER_NOT_ADMITTED		"PQ004"	/* it may not join, or not yet */
+#define REFUSAL_LEN				256
+
+/*
  * A peer's connection that its backend lets the worker read (serve.c,
  * streams.c); one slot a backend.  The backend moves it NONE -> OFFERED, and to
  * NONE at its end; the worker moves it OFFERED -> ADOPTED -> CLOSED or REFUSED,
@@ -148,6 +160,7 @@ typedef struct StreamSlot
 	pg_atomic_uint32 state;		/* StreamState */
 	uint64		cookie;
 	PeerHead	head;			/* REFUSED: of the batch that was not welcome */
+	char		refusal[REFUSAL_LEN];	/* and why, if not for its head */
 } StreamSlot;
 
 /* What goes to the worker along with a descriptor. */
@@ -270,6 +283,11 @@ extern void quota_admit(const Quorum__Command *command);
 /* shared.c: the queue of slots */
 extern void queue_push(uint32 index);
 extern bool queue_pop(uint32 *index);
+
+/* admission.c: any process in a transaction; a refusal, palloc'd, or NULL */
+extern char *admission_refusal(Relation store, const PeerHead *head,
+							   const char *bytes, uint32 len);
+extern void admission_raise(const char *refusal);	/* does not return */
 
 /* inbox.c: worker side; next message into palloc'd memory, NULL if none */
 extern char *inbox_take(uint32 *len);

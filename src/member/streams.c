@@ -177,6 +177,8 @@ take_frames(PeerStream *stream, StreamDeliver deliver, size_t *need)
 		char	   *frame = stream->buffer + at;
 		uint32		length;
 		PeerHead	head;
+		bool		welcome;
+		char	   *refusal;
 
 		memcpy(&length, frame + 1, sizeof(uint32));
 		length = pg_ntoh32(length);
@@ -189,6 +191,7 @@ take_frames(PeerStream *stream, StreamDeliver deliver, size_t *need)
 			length - sizeof(uint32) > member_largest_batch())
 		{
 			memset(&member_streams[stream->procno].head, 0, sizeof(PeerHead));
+			member_streams[stream->procno].refusal[0] = '\0';
 			stream_close(stream, STREAM_REFUSED);
 			return false;
 		}
@@ -198,9 +201,18 @@ take_frames(PeerStream *stream, StreamDeliver deliver, size_t *need)
 			break;
 		}
 		memcpy(&head, frame + FRAME_HEAD, sizeof(PeerHead));
-		if (!inbox_sender_is_welcome(&head))
+		refusal = NULL;
+		welcome = inbox_sender_is_welcome(&head);
+		if (welcome && (head.to == 0 || peers_find(head.from) == NULL))
+			refusal = admission_refusal(worker->tree_rel, &head,
+										frame + FRAME_HEAD + sizeof(PeerHead),
+										length - sizeof(uint32) - sizeof(PeerHead));
+		if (!welcome || refusal != NULL)
 		{
-			member_streams[stream->procno].head = head;
+			StreamSlot *slot = &member_streams[stream->procno];
+
+			slot->head = head;
+			strlcpy(slot->refusal, refusal != NULL ? refusal : "", REFUSAL_LEN);
 			stream_close(stream, STREAM_REFUSED);
 			return false;
 		}

@@ -272,6 +272,7 @@ start_raft(void)
 	staleness_start();
 	requests_adopt();
 	questions_start();
+	membership_start();
 	publish_revision(meta->revision);
 	keywait_start();
 	next_tick = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), tick_ms);
@@ -356,8 +357,10 @@ take_batch(const char *bytes, uint32 len)
 	}
 	if (head.to == 0)
 	{
-		if (batch->join != NULL)
+		if (batch->join != NULL && !in_apply)
 			membership_take_join(batch->join);
+		if (batch->welcome != NULL && !in_apply)
+			membership_take_welcome(head.cluster_id, batch->welcome);
 		return;
 	}
 	for (i = 0; i < batch->n_messages; i++)
@@ -387,6 +390,8 @@ take_batch(const char *bytes, uint32 len)
 		questions_take_answer(batch->answers[i]);
 	if (batch->n_members > 0)
 		membership_take_members(batch);
+	if (batch->removed)
+		worker_set_role(MEMBER_QUARANTINED, MEMBER_REASON_REMOVED);
 	if (batch->report != NULL)
 		catchup_report(head.from, batch->report);
 	/* the state cannot be replaced under a command that is being applied */
@@ -491,6 +496,8 @@ static void
 stop_for_quarantine(void)
 {
 	identity_quarantine(pending_quarantine);
+	if (strcmp(pending_quarantine, MEMBER_REASON_REMOVED) == 0)
+		requests_abandon();
 	pending_quarantine[0] = '\0';
 	raft_free(worker->raft);
 	worker->raft = NULL;
@@ -543,6 +550,8 @@ run_turn(void)
 		background_slices();
 		if (worker->peers_changed)
 		{
+			/* what goes to those who are leaving must go now */
+			peers_flush();
 			worker->peers_changed = false;
 			peers_reload();
 		}
@@ -673,7 +682,10 @@ member_worker_main(Datum arg)
 			(void) try_start();
 		else
 		{
+			/* what it leaves behind goes with the next turn */
+			MemoryContextSwitchTo(worker->turn);
 			peers_poll();
+			MemoryContextSwitchTo(worker->context);
 			if (has_work())
 				run_turn();
 		}

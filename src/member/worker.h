@@ -72,6 +72,8 @@ typedef struct Peer
 	char	   *conninfo;
 	bool		is_learner;
 	bool		promote;		/* make it a voter as soon as it has caught up */
+	bool		awaited;		/* no instance bears its id yet */
+	uint64		round_target;	/* leader: what was committed at the last look at it */
 	Link	   *links[LINK_COUNT];
 
 	/* news of the commit index that waits for company (ready.c) */
@@ -124,6 +126,12 @@ typedef struct Worker
 	int			npeers;
 	bool		peers_changed;
 
+	/* the members as a leader told them, where that is newer than our store */
+	List	   *hint;			/* of Quorum__Member *, in a context of their own */
+	uint64		hint_index;		/* configuration entry they are as of */
+
+	char		note[MEMBER_REASON_LEN];	/* why a joining member is not in yet */
+
 	bool		more_work;		/* do not sleep: sliced work is left */
 	bool		holding;		/* some peer's commit news is held */
 	TimestampTz held_since;
@@ -147,6 +155,8 @@ extern List *identity_initial_members(void);	/* of Quorum__Member * */
 extern uint64 identity_own_id(void);
 extern void identity_begin_rejoin(void);	/* in a turn; the worker restarts */
 extern void identity_begin_new_cluster(void);
+extern void identity_take_place(uint64 cluster_id, uint64 member_id);	/* likewise */
+extern uint64 identity_token(void);
 
 /* entries.c: recent entries in memory */
 extern void entries_init(void);
@@ -171,13 +181,16 @@ extern void peers_queue_refusal(Peer *peer, uint64 request);
 extern bool peers_queue_question(Peer *peer, Quorum__Question *question);
 extern void peers_queue_answer(Peer *peer, Quorum__Answer *answer);
 extern bool peers_send_join(Peer *peer, Quorum__JoinRequest *join);
-extern void peers_queue_members(Peer *peer, Quorum__Member **members, int n);
+extern void peers_send_welcome(Peer *peer, Quorum__Welcome *welcome);
+extern void peers_queue_members(Peer *peer, Quorum__Member **members, int n, uint64 index);
+extern void peers_queue_removed(Peer *peer);
 extern void peers_set(List *members);	/* replace the set, keeping links */
 extern bool peers_send_state(Peer *peer, Quorum__PeerBatch *batch);	/* false: busy or down */
 extern void peers_send_report(Peer *peer, Quorum__StateReport *report);
 extern void peers_flush(void);	/* hand what is queued to libpq */
 extern void peers_poll(void);	/* connect, read answers, notice failures */
 extern bool peers_connected(Peer *peer);
+extern TimestampTz peers_connected_since(Peer *peer);
 extern int	peers_add_events(WaitEventSet *set);	/* returns how many */
 extern bool peers_events_stale(void);
 extern void peers_prepare_wait(WaitEventSet *set);
@@ -212,6 +225,7 @@ extern bool requests_propose(Quorum__Command *command); /* of the worker itself 
 extern void requests_ask_again(uint64 number);	/* a question, at the next tick */
 extern bool requests_retry_questions(uint64 term, bool overdue);
 extern void requests_joined(void);
+extern void requests_abandon(void);
 
 /*
  * questions.c: what only the leader may answer.
@@ -317,11 +331,22 @@ PGDLLEXPORT extern void member_resolver_main(Datum arg);
 /* flusher.c */
 PGDLLEXPORT extern void member_flusher_main(Datum arg);
 
-/* membership.c: joining, promoting, replacing */
+/* membership.c: applying changes, joining, promoting, replacing */
+extern void membership_start(void); /* the consensus core has been made anew */
 extern void membership_apply(uint64 index, uint64 term, const Quorum__Command *command);
 extern void membership_tick(void);
 extern void membership_take_join(const Quorum__JoinRequest *join);
+extern void membership_take_welcome(uint64 cluster_id, const Quorum__Welcome *welcome);
 extern void membership_take_members(const Quorum__PeerBatch *batch);
+extern void membership_not_admitted(const char *message, const char *detail);
+
+/* reconfigure.c: the leader's decisions about membership */
+extern bool reconfigure_peer_active(Peer *peer);	/* leader: is it being heard? */
+extern bool reconfigure_keeps_quorum(const Quorum__MemberChange *wire);
+extern enum raft_rc reconfigure_propose(Quorum__MemberChange *wire);
+extern Quorum__MemberChange *reconfigure_make(Quorum__MemberChange__Step__Kind kind,
+											  uint64 id, Quorum__Member *record);
+extern QuestionVerdict reconfigure_answer(Question *question, char **answer, uint32 *len);
 
 /* staleness.c: how fresh the state is */
 extern void staleness_start(void);

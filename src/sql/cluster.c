@@ -184,7 +184,13 @@ quorum_get_status(PG_FUNCTION_ARGS)
 	add_id(&row, status.cluster_id);
 	add_id(&row, status.member_id);
 	add_text(&row, status.name[0] != '\0' ? status.name : NULL);
-	add_text(&row, RecoveryInProgress() ? "standby" : member_role_name(status.role));
+	if (RecoveryInProgress())
+		add_text(&row, "standby");
+	else if (status.role == MEMBER_QUARANTINED &&
+			 strcmp(status.reason, MEMBER_REASON_REMOVED) == 0)
+		add_text(&row, "removed");
+	else
+		add_text(&row, member_role_name(status.role));
 	add_text(&row, leader_name(&status, members));
 	add_known(&row, status.term);
 	add_known(&row, status.commit_index);
@@ -236,8 +242,10 @@ find_peer(const MemberPeer *peers, int n, uint64 id)
 }
 
 static const char *
-peer_state(const MemberPeer *peer)
+peer_state(const Quorum__Member *member, const MemberPeer *peer)
 {
+	if (member->awaited)
+		return "awaited";
 	if (peer == NULL)
 		return "unknown";
 	if (peer->state[0] != '\0')
@@ -273,7 +281,7 @@ add_member_row(SqlRowSink *sink, const Quorum__Member *member,
 		add_datum(&row, Int64GetDatum((int64) (status->last_index - match_index)));
 	else
 		add_null(&row);
-	add_text(&row, is_self ? member_role_name(status->role) : peer_state(peer));
+	add_text(&row, is_self ? member_role_name(status->role) : peer_state(member, peer));
 	if (!is_self && peer != NULL && peer->last_heard != 0)
 		add_datum(&row, TimestampTzGetDatum(peer->last_heard));
 	else

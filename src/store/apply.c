@@ -768,7 +768,7 @@ store_apply_configuration(Store *store, uint64 index, uint64 term,
 	{
 		if (change->steps[i]->kind == QUORUM__MEMBER_CHANGE__STEP__KIND__REMOVE)
 		{
-			store_drop_member(store, change->steps[i]->id);
+			store_drop_member(store, change->steps[i]->id, change->change);
 			alarms_drop_member(store, change->steps[i]->id);
 		}
 	}

@@ -7,6 +7,8 @@
  * Applying entries again leads to the same, so they need no more than that
  * after a crash, or when a state is streamed that is older than they are.
  *
+ * Of a member that was removed a trace stays, for ever: some twenty bytes.
+ *
  * Copyright (c) 2026, pg_quorum developers
  *
  * IDENTIFICATION
@@ -59,25 +61,86 @@ store_record_member(Store *store, const Quorum__Member *member)
 
 	edit->data = pb_pack(&member->base, &len);
 	edit->len = len;
+	edit->removed = member->removed;
 	MemoryContextSwitchTo(old_context);
 }
 
-/* Forget a member with the batch */
+/*
+ * A member is no more, with the batch.  Its id is never used again, so something
+ * must know that it was: who comes back under it is told.
+ */
 void
-store_drop_member(Store *store, uint64 id)
+store_drop_member(Store *store, uint64 id, uint64 change)
 {
-	MemberEdit *edit = find_edit(store, id);
+	Quorum__Member trace = QUORUM__MEMBER__INIT;
 
-	edit->data = NULL;
-	edit->len = 0;
+	trace.id = id;
+	trace.removed = true;
+	trace.change = change;
+	store_record_member(store, &trace);
+}
+
+/* Does the caller look for this one? */
+typedef bool (*MemberTest) (const Quorum__Member *member, uint64 arg);
+
+/*
+ * The records from this id on that pass the test, of type Quorum__Member *, by id, in
+ * the current context; the first of them alone, if only_first.
+ */
+static List *
+scan_members(Relation tree, uint64 from, bool only_first, MemberTest test, uint64 arg)
+{
+	TreeScan   *scan = tree_scan_begin(tree, TREE_MAIN);
+	List	   *members = NIL;
+	TreeKey		seek_key;
+	TreeItem	item;
+
+	number_tree_key(&seek_key, SPACE_MEMBER, from, 0);
+	tree_seek(scan, &seek_key);
+	while (tree_next(scan, &item) && item.key.space == SPACE_MEMBER)
+	{
+		Quorum__Member *member;
+
+		if (item.value == NULL && !tree_scan_value(scan, &item))
+			continue;
+		member = (Quorum__Member *)
+			pb_unpack(&quorum__member__descriptor, item.value, item.value_len);
+		if (member == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("damaged member in the key-value store")));
+		if (test(member, arg))
+			members = lappend(members, member);
+		if (only_first && (members != NIL || member->id > from))
+			break;
+	}
+	tree_scan_end(scan);
+	return members;
+}
+
+static bool
+is_present(const Quorum__Member *member, uint64 arg)
+{
+	return !member->removed;
+}
+
+static bool
+has_id(const Quorum__Member *member, uint64 id)
+{
+	return member->id == id;
+}
+
+static bool
+has_change(const Quorum__Member *member, uint64 change)
+{
+	return member->change == change;
 }
 
 /* Is there such a member, as of the command at hand? */
 bool
 store_member_exists(Store *store, uint64 id)
 {
-	TreeKey		tree_key;
-	TreeItem	item;
+	const Quorum__Member *record;
 	ListCell   *cell;
 
 	foreach(cell, store->member_edits)
@@ -85,11 +148,10 @@ store_member_exists(Store *store, uint64 id)
 		const MemberEdit *edit = lfirst(cell);
 
 		if (edit->id == id)
-			return edit->data != NULL;
+			return !edit->removed;
 	}
-	number_tree_key(&tree_key, SPACE_MEMBER, id, 0);
-	return tree_lookup(store->view.tree, TREE_MAIN, &tree_key, false, &item) &&
-		tree_key_compare(&item.key, &tree_key) == 0;
+	record = store_find_member(store->view.tree, id);
+	return record != NULL && !record->removed;
 }
 
 /*
@@ -99,26 +161,21 @@ store_member_exists(Store *store, uint64 id)
 List *
 store_read_members(Relation tree)
 {
-	TreeScan   *scan = tree_scan_begin(tree, TREE_MAIN);
-	List	   *members = NIL;
-	TreeKey		seek_key;
-	TreeItem	item;
+	return scan_members(tree, 0, false, is_present, 0);
+}
 
-	number_tree_key(&seek_key, SPACE_MEMBER, 0, 0);
-	tree_seek(scan, &seek_key);
-	while (tree_next(scan, &item) && item.key.space == SPACE_MEMBER)
-	{
-		ProtobufCMessage *member;
+Quorum__Member *
+store_find_member(Relation tree, uint64 id)
+{
+	List	   *found = scan_members(tree, id, true, has_id, id);
 
-		if (item.value == NULL && !tree_scan_value(scan, &item))
-			continue;
-		member = pb_unpack(&quorum__member__descriptor, item.value, item.value_len);
-		if (member == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("damaged member in the key-value store")));
-		members = lappend(members, member);
-	}
-	tree_scan_end(scan);
-	return members;
+	return found != NIL ? linitial(found) : NULL;
+}
+
+Quorum__Member *
+store_find_member_change(Relation tree, uint64 change)
+{
+	List	   *found = change == 0 ? NIL : scan_members(tree, 0, false, has_change, change);
+
+	return found != NIL ? linitial(found) : NULL;
 }

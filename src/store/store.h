@@ -98,7 +98,10 @@ typedef enum StoreError
 	STORE_IMPORT_NOT_EMPTY = 60,	/* there are keys, users or roles already */
 	STORE_IMPORT_REVISION = 61, /* revisions would not be above those of the store */
 	STORE_IMPORT_OVERTAKEN = 62,	/* another import has begun */
-	STORE_IMPORT_DAMAGED = 63
+	STORE_IMPORT_DAMAGED = 63,
+	/* members, continued */
+	STORE_TOO_MANY_MEMBERS = 70,
+	STORE_NO_CONNINFO = 71		/* a cluster of one whose member nobody can reach */
 } StoreError;
 
 /* Who has this role may do everything; while authentication is on there is a
@@ -331,6 +334,10 @@ extern bool store_command_grows(const Quorum__Command *command);
 
 /* members and configuration */
 extern List *store_read_members(Relation tree);	/* of Quorum__Member *, by id */
+/* what is recorded under this id, also if it was removed; NULL if nothing */
+extern Quorum__Member *store_find_member(Relation tree, uint64 id);
+/* the member that this request removed, or changed last; NULL if there is none */
+extern Quorum__Member *store_find_member_change(Relation tree, uint64 change);
 
 /* ----------------------------------------------------------------
  *	Leases as readers see them (lease_read.c); any process, the worker too,

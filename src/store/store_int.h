@@ -23,12 +23,13 @@
  */
 #define STORE_WRITE_SLICE	512
 
-/* A member to record (data not NULL) or to drop with the batch */
+/* A member to record with the batch */
 typedef struct MemberEdit
 {
 	uint64		id;
 	char	   *data;
 	uint32		len;
+	bool		removed;		/* what is recorded is that it is gone */
 } MemberEdit;
 
 typedef struct CompactRound CompactRound;
@@ -104,7 +105,7 @@ extern void store_purge_unpublished(Store *store, Relation tree);
 
 /* members.c */
 extern void store_record_member(Store *store, const Quorum__Member *member);
-extern void store_drop_member(Store *store, uint64 id);
+extern void store_drop_member(Store *store, uint64 id, uint64 change);
 extern bool store_member_exists(Store *store, uint64 id);
 
 /* leases.c */

@@ -114,7 +114,7 @@ store_write(Store *store, bool finish)
 
 			change = next_change(&slice);
 			number_tree_key(&change->key, SPACE_MEMBER, edit->id, 0);
-			change->remove = edit->data == NULL;
+			change->remove = false;
 			change->value = edit->data;
 			change->value_len = edit->len;
 		}

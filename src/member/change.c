@@ -1,0 +1,132 @@
+/*-------------------------------------------------------------------------
+ *
+ * change.c
+ *	  Asking the leader to change the membership (any backend).
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/member/change.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "../settings.h"
+#include "../store/pbmem.h"
+#include "member.h"
+#include "../compat.h"
+
+/* How often a session looks who leads while it waits for a new leader. */
+#define LEADER_POLL_MS			10
+
+/*
+ * Put a request to the leader; NULL if this member was removed meanwhile.
+ */
+static Quorum__Result *
+ask(QuestionKind kind, Quorum__MemberRequest *request)
+{
+	size_t		size;
+	char	   *packed;
+	char	   *answer;
+	uint32		len = 0;
+	Quorum__Result *result;
+
+	if (XactReadOnly)
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("cannot change the cluster in a read-only transaction")));
+
+	/* positive as a bigint, since it may become an id that people type */
+	do
+	{
+		if (!pg_strong_random(&request->number, sizeof(request->number)))
+			elog(ERROR, "could not generate a random number");
+		request->number >>= 1;
+	} while (request->number == 0);
+
+	size = quorum__member_request__get_packed_size(request);
+	packed = palloc(size);
+	quorum__member_request__pack(request, (uint8_t *) packed);
+	answer = member_ask_leader(kind, packed, size, -1, &len);
+	pfree(packed);
+	if (answer == NULL)
+		return NULL;
+	result = (Quorum__Result *) pb_unpack(&quorum__result__descriptor, answer, len);
+	if (result == NULL)
+		elog(ERROR, "could not decode the answer of the leader");
+	return result;
+}
+
+/*
+ * member_change() -- see member.h.
+ */
+Quorum__Result *
+member_change(Quorum__MemberRequest *request)
+{
+	Quorum__Result *result;
+	MemberStatus status;
+
+	member_get_status(&status);
+	result = ask(QUESTION_MEMBER_CHANGE, request);
+	if (result != NULL)
+		return result;
+	if (request->kind != QUORUM__MEMBER_REQUEST__KIND__REMOVE ||
+		!(request->id == status.member_id ||
+		  (request->id == 0 && strcmp(request->name, status.name) == 0)))
+		ereport(ERROR,
+				(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
+				 errmsg("outcome of the request is unknown"),
+				 errdetail("This member was removed from the cluster while the request was under way.")));
+	result = palloc(sizeof(*result));
+	quorum__result__init(result);
+	result->response_case = QUORUM__RESULT__RESPONSE_NUMBER;
+	result->number = (int64) status.member_id;
+	return result;
+}
+
+/*
+ * member_move_leader() -- see member.h.
+ *
+ * The core gives a transfer up after an election timeout, so there is no use in
+ * waiting much longer than that.
+ */
+Quorum__Result *
+member_move_leader(Quorum__MemberRequest *request)
+{
+	static uint32 wait_event = 0;
+	Quorum__Result *result;
+	TimestampTz deadline;
+
+	request->kind = QUORUM__MEMBER_REQUEST__KIND__MOVE_LEADER;
+	result = ask(QUESTION_MOVE_LEADER, request);
+	if (result == NULL || result->error != 0)
+		return result;
+
+	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+										   Max(3 * setting_election_timeout, 2000));
+	for (;;)
+	{
+		MemberStatus status;
+
+		member_get_status(&status);
+		if (status.leader_id == (uint64) result->number)
+			return result;
+		if (GetCurrentTimestamp() >= deadline)
+			ereport(ERROR,
+					(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+					 errmsg("leadership has not been handed over"),
+					 errdetail("The member did not win an election in time.")));
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 LEADER_POLL_MS, pgq_wait_event(&wait_event, "QuorumLeader"));
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
