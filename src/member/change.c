@@ -24,8 +24,8 @@
 #include "member.h"
 #include "../compat.h"
 
-/* How often a session looks who leads while it waits for a new leader. */
-#define LEADER_POLL_MS			10
+/* How often a session looks at the member's state while it waits for a change of it. */
+#define STATE_POLL_MS			5
 
 /*
  * Put a request to the leader; NULL if this member was removed meanwhile.
@@ -66,6 +66,32 @@ ask(QuestionKind kind, Quorum__MemberRequest *request)
 }
 
 /*
+ * The leader has applied the change.  Wait for this member to do so, so that who asked
+ * sees it here; but if that takes long, the change is made for all that.
+ */
+static void
+wait_until_applied(uint64 index)
+{
+	static uint32 wait_event = 0;
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													   setting_request_timeout);
+
+	for (;;)
+	{
+		MemberStatus status;
+
+		member_get_status(&status);
+		if (status.applied_index >= index || status.role == MEMBER_QUARANTINED ||
+			GetCurrentTimestamp() >= deadline)
+			return;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 STATE_POLL_MS, pgq_wait_event(&wait_event, "QuorumApplied"));
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/*
  * member_change() -- see member.h.
  */
 Quorum__Result *
@@ -77,7 +103,11 @@ member_change(Quorum__MemberRequest *request)
 	member_get_status(&status);
 	result = ask(QUESTION_MEMBER_CHANGE, request);
 	if (result != NULL)
+	{
+		if (result->error == 0)
+			wait_until_applied(result->index);
 		return result;
+	}
 	if (request->kind != QUORUM__MEMBER_REQUEST__KIND__REMOVE ||
 		!(request->id == status.member_id ||
 		  (request->id == 0 && strcmp(request->name, status.name) == 0)))
@@ -125,7 +155,7 @@ member_move_leader(Quorum__MemberRequest *request)
 					 errmsg("leadership has not been handed over"),
 					 errdetail("The member did not win an election in time.")));
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 LEADER_POLL_MS, pgq_wait_event(&wait_event, "QuorumLeader"));
+						 STATE_POLL_MS, pgq_wait_event(&wait_event, "QuorumLeader"));
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}

@@ -45,6 +45,21 @@ typedef enum Verdict
 } Verdict;
 
 /*
+ * Is this the id of a member that we know?  Under the mutex.
+ */
+static bool
+is_peer(uint64 id)
+{
+	MemberShared *s = member_shared;
+	int			i;
+
+	for (i = 0; i < s->npeers; i++)
+		if (s->peers[i].id == id)
+			return true;
+	return false;
+}
+
+/*
  * Look at the head of a batch, and note who sent it.
  */
 static Verdict
@@ -74,8 +89,8 @@ judge_sender(const PeerHead *head)
 		verdict = OTHER_MEMBER;
 	else if (s->status.role == MEMBER_QUARANTINED)
 		verdict = QUARANTINED;
-	/* who asks to join (to is 0) bears no identity yet */
-	else if (head->to != 0)
+	/* who asks to join (to is 0) bears no identity yet, nor does a stranger */
+	else if (head->to != 0 && is_peer(head->from))
 	{
 		for (i = 0; i < s->nidentities; i++)
 		{

@@ -334,6 +334,7 @@ give(StoreError error, uint64 id, char **answer, uint32 *len)
 	result.error = error;
 	result.revision = store_meta(worker->store)->revision;
 	result.compacted_revision = store_meta(worker->store)->compacted_revision;
+	result.index = worker->applied;
 	result.response_case = QUORUM__RESULT__RESPONSE_NUMBER;
 	result.number = (int64) id;
 	*len = quorum__result__get_packed_size(&result);
