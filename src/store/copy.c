@@ -96,7 +96,7 @@ check_key(const CopyState *state, const Quorum__CopyKey *key)
 		key->value.len > TREE_MAX_VALUE_BYTES - VERSION_HEADER_MAX)
 		return "A key or value in it is too long.";
 	if (key->create_revision < 1 || key->create_revision > key->mod_revision ||
-		key->mod_revision > state->revision || key->version < 1 || key->lease < 0)
+		key->mod_revision > state->revision || key->version < 1)
 		return "A revision in it is not valid.";
 	if (state->last_len > 0 &&
 		bytes_compare(state->last_key, state->last_len,
@@ -164,7 +164,7 @@ copy_accept(CopyState *state, const Quorum__CopyChunk *chunk)
 		wrong = check_auth(chunk->auth[i]);
 	for (i = 0; wrong == NULL && i < chunk->n_leases; i++)
 	{
-		if (chunk->leases[i]->id <= 0 || chunk->leases[i]->ttl < 1 ||
+		if (chunk->leases[i]->id == 0 || chunk->leases[i]->ttl < 1 ||
 			chunk->leases[i]->ttl > COPY_MAX_TTL)
 			wrong = "A lease in it is not valid.";
 		state->leases++;

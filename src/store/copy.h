@@ -66,6 +66,10 @@ extern void copy_digest(uint8 digest[PG_SHA256_DIGEST_LENGTH], const char *bytes
  */
 typedef struct StoreExport StoreExport;
 
+/* A chunk is closed when it has so many bytes; a long value makes a longer one.  A
+ * variable for the sake of tests. */
+extern int	store_export_bytes;
+
 /*
  * Begin to copy the published state.  Until the end of the (sub)transaction this
  * member removes nothing that is compacted, so the copy is of this very state however long

@@ -39,8 +39,7 @@
 #include "store/copy.h"
 #include "store/read.h"
 
-/* A chunk is closed when it has so many bytes; a long value makes a longer one */
-#define CHUNK_BYTES		(256 * 1024)
+int			store_export_bytes = 256 * 1024;
 
 /* What an item takes beside its bytes, at most about */
 #define ITEM_BYTES		64
@@ -187,7 +186,7 @@ fill_auth(StoreExport *copy, Quorum__CopyChunk *chunk)
 	Size		bytes = 0;
 	size_t		max = 0;
 
-	while (copy->auth_done < copy->nauth && bytes < CHUNK_BYTES)
+	while (copy->auth_done < copy->nauth && bytes < (Size) store_export_bytes)
 	{
 		const StoreAuthItem *item = &copy->auth_items[copy->auth_done++];
 		Quorum__CopyAuth *auth = palloc(sizeof(*auth));
@@ -232,7 +231,7 @@ fill_leases(StoreExport *copy, Relation tree, Quorum__CopyChunk *chunk)
 		if (!decode_lease_key(&item.key, &version) || version.index > copy->meta->applied_index ||
 			(seen && (uint64) version.id == seen_id))
 			continue;
-		if (bytes >= CHUNK_BYTES)
+		if (bytes >= (Size) store_export_bytes)
 		{
 			copy->next_lease = (uint64) version.id;
 			copy->phase = EXPORT_LEASES;
@@ -276,7 +275,7 @@ fill_keys(StoreExport *copy, Relation tree, Quorum__CopyChunk *chunk)
 		Quorum__CopyKey *key;
 
 		CHECK_FOR_INTERRUPTS();
-		if (bytes > 0 && bytes + version.key_len + version.value_len > CHUNK_BYTES)
+		if (bytes > 0 && bytes + version.key_len + version.value_len > (Size) store_export_bytes)
 		{
 			memcpy(copy->next_key, version.key, version.key_len);
 			copy->next_key_len = version.key_len;

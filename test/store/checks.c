@@ -570,6 +570,7 @@ world_check_items(World *world)
 	int			indexes = 0;
 	int			leases = 0;
 	int			attachments = 0;
+	int			portions = 0;
 	int			expected_versions = 0;
 	int			expected_indexes = 0;
 	int			expected_leases = 0;
@@ -587,6 +588,7 @@ world_check_items(World *world)
 		versions += item.key.space == SPACE_KEY;
 		indexes += item.key.space == SPACE_REVISION;
 		leases += item.key.space == SPACE_LEASE;
+		portions += item.key.space == SPACE_IMPORT;
 		if (item.key.space == SPACE_LEASE_CHANGE)
 			fail(world, "a change of a lease is left");
 		if (decode_attachment_key(&item.key, &id, &key, &key_len))
@@ -599,6 +601,9 @@ world_check_items(World *world)
 		}
 	}
 	tree_scan_end(scan);
+
+	if (portions != (model->import.copy != 0 ? model->import.nchunks : 0))
+		fail(world, "%d portions of imports are left", portions);
 
 	/* those that were granted twice may have attachments of their first life */
 	for (i = 0; i < model->nleases; i++)

@@ -52,6 +52,11 @@ extern void test_alarm_no_space(void);
 extern void test_alarm_corrupt(void);
 extern void test_alarm_crash(void);
 
+/* test_imports.c */
+extern void test_import_refusals(void);
+extern void test_import_keeps_revisions(void);
+extern void test_import_crashes(void);
+
 /* test_reads.c */
 extern void test_fresh_store(void);
 extern void test_range_options(void);

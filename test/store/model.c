@@ -20,17 +20,10 @@
 #include "port/pg_crc32c.h"
 #include "utils/memutils.h"
 
-#include "model.h"
+#include "model_int.h"
 
 /* In place of the kind of a command that an alarm forbids */
 #define ALARMED	(-1)
-
-typedef struct ModelTxn
-{
-	Model	   *model;
-	int64		begin;			/* revision before it, and what it leaves out */
-	int64		sub;			/* changes so far */
-} ModelTxn;
 
 Model *
 model_create(void)
@@ -196,8 +189,8 @@ model_live_keys(Model *model)
  * ----------------------------------------------------------------
  */
 
-static ModelChange *
-add_change(ModelTxn *txn, ProtobufCBinaryData key)
+ModelChange *
+model_add_change(ModelTxn *txn, ProtobufCBinaryData key)
 {
 	Model	   *model = txn->model;
 	ModelChange *change;
@@ -281,8 +274,8 @@ model_lease_keys(Model *model, int64 id, int64 revision, int *n)
 	return list;
 }
 
-static StoreError
-run_grant(Model *model, const Etcdserverpb__LeaseGrantRequest *request,
+StoreError
+model_run_grant(Model *model, const Etcdserverpb__LeaseGrantRequest *request,
 		  Quorum__Result *result)
 {
 	ModelLease *lease;
@@ -336,7 +329,7 @@ run_revoke(ModelTxn *txn, int64 id)
 
 		key.data = (uint8 *) txn->model->keys[keys[i]].data;
 		key.len = txn->model->keys[keys[i]].len;
-		add_change(txn, key)->deleted = true;
+		model_add_change(txn, key)->deleted = true;
 	}
 	lease->exists = false;
 	return STORE_OK;
@@ -387,7 +380,7 @@ run_put(ModelTxn *txn, const Etcdserverpb__PutRequest *put)
 	if (found != NULL && put->prev_kv)
 		response->prev_kv = model_kv(txn->model, &before);
 
-	change = add_change(txn, put->key);
+	change = model_add_change(txn, put->key);
 	change->create_revision = before.create_revision != 0 ? before.create_revision : change->main;
 	change->version = before.version + 1;
 	change->lease = put->ignore_lease ? before.lease : put->lease;
@@ -405,8 +398,8 @@ run_put(ModelTxn *txn, const Etcdserverpb__PutRequest *put)
 	return response;
 }
 
-static Etcdserverpb__DeleteRangeResponse *
-run_delete(ModelTxn *txn, const Etcdserverpb__DeleteRangeRequest *request)
+Etcdserverpb__DeleteRangeResponse *
+model_run_delete(ModelTxn *txn, const Etcdserverpb__DeleteRangeRequest *request)
 {
 	Etcdserverpb__DeleteRangeResponse *response = palloc(sizeof(*response));
 	ModelChange **list;
@@ -432,7 +425,7 @@ run_delete(ModelTxn *txn, const Etcdserverpb__DeleteRangeRequest *request)
 
 		key.data = (uint8 *) txn->model->keys[copies[i].key].data;
 		key.len = txn->model->keys[copies[i].key].len;
-		add_change(txn, key)->deleted = true;
+		model_add_change(txn, key)->deleted = true;
 	}
 	response->deleted = n;
 	response->header = header(now(txn));
@@ -876,7 +869,7 @@ run_txn(ModelTxn *txn, const Etcdserverpb__TxnRequest *request)
 				break;
 			case ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_DELETE_RANGE:
 				op->response_case = ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_DELETE_RANGE;
-				op->response_delete_range = run_delete(txn, ops[i]->request_delete_range);
+				op->response_delete_range = model_run_delete(txn, ops[i]->request_delete_range);
 				break;
 			default:
 				op->response_case = ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_TXN;
@@ -1214,7 +1207,7 @@ model_apply(Model *model, const Quorum__Command *command)
 				break;
 			}
 			result->response_case = QUORUM__RESULT__RESPONSE_DELETE_RANGE;
-			result->delete_range = run_delete(&txn, command->delete_range);
+			result->delete_range = model_run_delete(&txn, command->delete_range);
 			break;
 		case QUORUM__COMMAND__OP_TXN:
 			error = validate_whole_txn(command->txn);
@@ -1252,13 +1245,16 @@ model_apply(Model *model, const Quorum__Command *command)
 		case QUORUM__COMMAND__OP_PUT_SEQUENTIAL:
 			error = run_put_sequential(&txn, command->put_sequential, result);
 			break;
+		case QUORUM__COMMAND__OP_IMPORT:
+			error = model_run_import(&txn, command->import);
+			break;
 		case QUORUM__COMMAND__OP_ALARM:
 			error = run_alarm(model, command->alarm, result);
 			break;
 		case ALARMED:
 			break;
 		case QUORUM__COMMAND__OP_LEASE_GRANT:
-			error = run_grant(model, command->lease_grant, result);
+			error = model_run_grant(model, command->lease_grant, result);
 			break;
 		case QUORUM__COMMAND__OP_LEASE_REVOKE:
 			error = run_revoke(&txn, command->lease_revoke->id);

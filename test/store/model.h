@@ -13,6 +13,7 @@
 #ifndef PGQ_TEST_MODEL_H
 #define PGQ_TEST_MODEL_H
 
+#include "copy.pb-c.h"
 #include "store/store.h"
 
 /* One change of one key, as the model remembers it for ever */
@@ -52,6 +53,14 @@ typedef struct ModelLease
 	bool		exists;
 } ModelLease;
 
+/* The import under way */
+typedef struct ModelImport
+{
+	uint64		copy;			/* 0: none */
+	Quorum__CopyChunk *chunks[4096];
+	int			nchunks;
+} ModelImport;
+
 typedef struct Model
 {
 	MemoryContext context;
@@ -71,6 +80,7 @@ typedef struct Model
 	int			nalarms;
 	ModelLease *leases;			/* every lease there ever was, in no order */
 	int			nleases;
+	ModelImport import;
 } Model;
 
 extern Model *model_create(void);

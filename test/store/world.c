@@ -28,6 +28,7 @@
 #include "utils/rel.h"
 #include "utils/resowner.h"
 
+#include "store/copy.h"
 #include "store/encoding.h"
 #include "store/pbmem.h"
 #include "world.h"
@@ -342,6 +343,19 @@ world_replay(World *world)
 	} while (!done);
 }
 
+/* Apply what is in the log and not applied yet; the fuse may blow in any part of it */
+void
+world_apply_pending(World *world)
+{
+	int			polls = 0;
+	uint64		index;
+
+	store_begin(world->store, world->tree, count_poll, &polls);
+	for (index = store_meta(world->store)->applied_index + 1; index <= world->nentries; index++)
+		(void) apply_entry(world, index, false);
+	store_commit(world->store);
+}
+
 static void
 add_configuration_entry(World *world)
 {
@@ -381,8 +395,8 @@ add_configuration_entry(World *world)
 	MemoryContextSwitchTo(old_context);
 }
 
-static void
-add_command_entry(World *world, const Quorum__Command *command)
+void
+world_add_command(World *world, const Quorum__Command *command)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(world->context);
 	WorldEntry *entry = new_entry(world);
@@ -401,6 +415,69 @@ check_validation(World *world, const Quorum__Command *command, const Quorum__Res
 		fail(world, "validation says %d, the model %d", error, expected->error);
 }
 
+Quorum__Command **
+world_export(World *world, uint64 import, int64 revision, bool replace, int *n)
+{
+	Quorum__Command **commands = palloc(4096 * sizeof(Quorum__Command *));
+	StoreExport *export = store_export_begin(world->tree, 4711, "test");
+	char	   *bytes;
+	uint32		len;
+
+	for (*n = 0; (bytes = store_export_next(export, world->tree, &len)) != NULL; (*n)++)
+	{
+		Quorum__Command *command = palloc(sizeof(*command));
+
+		if (*n == 4096)
+			fail(world, "too many chunks");
+		quorum__command__init(command);
+		command->origin = 1;
+		command->internal = true;
+		command->op_case = QUORUM__COMMAND__OP_IMPORT;
+		command->import = palloc(sizeof(*command->import));
+		quorum__import_request__init(command->import);
+		command->import->copy = import;
+		command->import->number = *n;
+		command->import->items.data = (uint8_t *) bytes;
+		command->import->items.len = len;
+		commands[*n] = command;
+	}
+	commands[*n - 1]->import->last = true;
+	commands[*n - 1]->import->revision = revision;
+	commands[*n - 1]->import->replace = replace;
+	return commands;
+}
+
+/* Now and then, begin to import a copy of the world into itself */
+static void
+random_export(World *world)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(world->context);
+	Gen		   *gen = &world->gen;
+
+	store_export_bytes = 1 + gen_number(gen, 2000);
+	world->imports = world_export(world, 1 + gen_number(gen, 1000000),
+								  world->model->revision + gen_number(gen, 300),
+								  !gen_chance(gen, 10), &world->nimports);
+	world->next_import = 0;
+	MemoryContextSwitchTo(old_context);
+}
+
+/* A portion of the import under way, or of none; once in a while not the next one */
+static Quorum__Command *
+random_command(World *world)
+{
+	Gen		   *gen = &world->gen;
+
+	if (world->next_import < world->nimports && gen_chance(gen, 70))
+	{
+		if (gen_chance(gen, 1))
+			world->next_import++;
+		if (world->next_import < world->nimports)
+			return world->imports[world->next_import++];
+	}
+	return gen_command(gen, world->model->revision, world->model->compacted);
+}
+
 void
 world_random_batch(World *world, int entries)
 {
@@ -409,6 +486,8 @@ world_random_batch(World *world, int entries)
 	int			polls = 0;
 	int			i;
 
+	if (!gen->simple && gen_chance(gen, 3))
+		random_export(world);
 	store_begin(world->store, world->tree, count_poll, &polls);
 	for (i = 0; i < entries; i++)
 	{
@@ -422,8 +501,8 @@ world_random_batch(World *world, int entries)
 			(void) apply_entry(world, world->nentries, false);
 			continue;
 		}
-		command = gen_command(gen, world->model->revision, world->model->compacted);
-		add_command_entry(world, command);
+		command = random_command(world);
+		world_add_command(world, command);
 		expected = model_apply(world->model, command);
 		if (command->op_case != QUORUM__COMMAND__OP__NOT_SET)
 			check_validation(world, command, expected);
@@ -462,7 +541,7 @@ world_batch(World *world, Quorum__Command *const *commands, int n)
 	{
 		Quorum__Result *expected;
 
-		add_command_entry(world, commands[i]);
+		world_add_command(world, commands[i]);
 		expected = model_apply(world->model, commands[i]);
 		check_messages_equal(world, "result",
 							 &apply_entry(world, world->nentries, true)->base,
@@ -483,7 +562,7 @@ world_apply(World *world, const Quorum__Command *command)
 	Quorum__Result *result;
 	int			polls = 0;
 
-	add_command_entry(world, command);
+	world_add_command(world, command);
 	expected = model_apply(world->model, command);
 	store_begin(world->store, world->tree, count_poll, &polls);
 	result = apply_entry(world, world->nentries, true);

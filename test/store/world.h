@@ -36,6 +36,9 @@ typedef struct World
 	uint64		nentries;
 	uint64		max_entries;
 	int			crashes;
+	Quorum__Command **imports;	/* portions of a copy, to be given one by one */
+	int			nimports;
+	int			next_import;
 	MemoryContext context;
 	MemoryContext step_context;
 } World;
@@ -52,9 +55,15 @@ extern void world_reopen(World *world);
 /* Apply entries, as a batch; the results are checked against the model's */
 extern void world_random_batch(World *world, int entries);
 extern void world_replay(World *world);
+extern void world_add_command(World *world, const Quorum__Command *command);
+extern void world_apply_pending(World *world);
 
 /* Apply these commands as one batch; where a fuse is set, until that succeeds */
 extern void world_batch(World *world, Quorum__Command *const *commands, int n);
+
+/* The commands that import a copy of a world into another, in the current context */
+extern Quorum__Command **world_export(World *world, uint64 import, int64 revision,
+									  bool replace, int *n);
 
 /* Apply one command as a batch of its own and give its result */
 extern Quorum__Result *world_apply(World *world, const Quorum__Command *command);
