@@ -11,6 +11,8 @@
  *	--capacity N	a semaphore of this capacity instead of a lock
  *	--duration S	for how many seconds (default 10); SIGTERM ends it before
  *	--hold MS		how long a session holds the lock at most (default 10)
+ *	--long P		hold it for much longer than the TTL, twice that and two seconds, this
+ *					many of 1000 times, using the resource all the time
  *	--ttl S			TTL of the sessions' leases (default 2)
  *	--cancel P		cancel this many of 1000 waits
  *	--timeout P		have this many of 1000 waits time out
@@ -101,6 +103,7 @@ static int	capacity = 0;
 static int	duration = 10;
 static int	hold_ms = 10;
 static int	ttl = 2;
+static int	long_permille = 0;
 static int	cancel_permille = 0;
 static int	timeout_permille = 0;
 static int	die_permille = 0;
@@ -317,6 +320,8 @@ one_round(PGconn *conn, int me)
 	int64_t		token;
 	PGresult   *result;
 	bool		alive = true;
+	bool		refused = false;
+	int			pause_us = 0;
 	int			uses;
 	int			i;
 
@@ -333,14 +338,23 @@ one_round(PGconn *conn, int me)
 
 	enter_resource();
 	uses = 1 + rand_r(&seed) % 3;
-	for (i = 0; i < uses; i++)
+	if (chance(long_permille))
+	{
+		uses = 40;
+		pause_us = (2 * ttl + 2) * 1000000 / uses;
+	}
+	else if (hold_ms > 0)
+		pause_us = rand_r(&seed) % (hold_ms * 1000 / uses);
+	for (i = 0; i < uses && !resource->stop; i++)
 	{
 		if (!use_resource(me, token))
+		{
+			refused = true;
 			break;
-		if (hold_ms > 0)
-			usleep(rand_r(&seed) % (hold_ms * 1000 / uses));
+		}
+		usleep(pause_us);
 	}
-	if (chance(100) || i < uses)
+	if (chance(100) || refused)
 		check_assertion(conn, token);
 	leave_resource();
 	if (chance(die_permille))
@@ -465,6 +479,7 @@ main(int argc, char **argv)
 		{"capacity", required_argument, NULL, 'C'},
 		{"duration", required_argument, NULL, 'd'},
 		{"hold", required_argument, NULL, 'h'},
+		{"long", required_argument, NULL, 'l'},
 		{"ttl", required_argument, NULL, 't'},
 		{"cancel", required_argument, NULL, 'c'},
 		{"timeout", required_argument, NULL, 'o'},
@@ -498,6 +513,9 @@ main(int argc, char **argv)
 				break;
 			case 'h':
 				hold_ms = atoi(optarg);
+				break;
+			case 'l':
+				long_permille = atoi(optarg);
 				break;
 			case 't':
 				ttl = atoi(optarg);
