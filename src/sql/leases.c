@@ -264,8 +264,8 @@ leader_is_known(void)
 }
 
 /*
- * Every lease of this member's state.  The locks on the store are not held
- * while the leader is asked.
+ * Every lease of this member's state, for whoever is a user of the store at all
+ * (etcd's rule).  The lock on the store is not held while the leader is asked.
  */
 PG_FUNCTION_INFO_V1(quorum_scan_leases);
 Datum
@@ -276,6 +276,8 @@ quorum_scan_leases(PG_FUNCTION_ARGS)
 	int64	   *ids;
 	int64	   *keys;
 	MemberLeaseTime *times;
+	StorePermissions *permissions;
+	StoreError	error;
 	bool		ask = false;
 	int64		after = 0;
 	int			i;
@@ -291,6 +293,9 @@ quorum_scan_leases(PG_FUNCTION_ARGS)
 	{
 		Relation	store = sql_begin_read(true);
 
+		error = store_permissions(store, sql_caller(store), &permissions);
+		if (error != STORE_OK)
+			sql_raise(error, 0, 0);
 		list.n = 0;
 		store_scan_leases(store, after, add_lease, &list);
 		for (i = 0; i < list.n; i++)

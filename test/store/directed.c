@@ -73,6 +73,7 @@ const DirectedTest directed_tests[] = {
 	TEST(lease_checkpoints),
 	TEST(lease_crash_13766),
 	TEST(lease_other_history),
+	TEST(lease_unpublished),
 	TEST(lease_keys_die_9935),
 	TEST(lease_large_revoke),
 	TEST(lease_expiry_in_masses),

@@ -94,6 +94,7 @@ extern void test_lease_in_one_batch(void);
 extern void test_lease_checkpoints(void);
 extern void test_lease_crash_13766(void);
 extern void test_lease_other_history(void);
+extern void test_lease_unpublished(void);
 extern void test_lease_keys_die_9935(void);
 extern void test_lease_large_revoke(void);
 extern void test_lease_expiry_in_masses(void);

@@ -47,6 +47,31 @@ store_test_shared_setup(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/*
+ * Leases: one that lives for ever and whose checkpoints only grow, two beside it
+ * that come and go, one of them with a key.
+ */
+#define LASTING_LEASE	5
+#define BRIEF_LEASE		4
+#define KEY_LEASE		6
+#define LEASE_KEY		"a-lease"
+
+static void
+write_leases(Store *store, Gen *gen, uint64 *index)
+{
+	(void) store_apply(store, *index + 1, 1,
+					   checkpoint_command(LASTING_LEASE, *index + 1), false, NULL);
+	(*index)++;
+	(void) store_apply(store, ++*index, 1, grant_command(BRIEF_LEASE, 10), false, NULL);
+	if (gen_chance(gen, 70))
+		(void) store_apply(store, ++*index, 1, revoke_command(BRIEF_LEASE), false, NULL);
+	(void) store_apply(store, ++*index, 1, grant_command(KEY_LEASE, 10), false, NULL);
+	if (gen_chance(gen, 70))
+		(void) store_apply(store, ++*index, 1, put_lease_command(LEASE_KEY, KEY_LEASE), false, NULL);
+	if (gen_chance(gen, 70))
+		(void) store_apply(store, ++*index, 1, revoke_command(KEY_LEASE), false, NULL);
+}
+
 static Quorum__Command *
 group_command(Gen *gen, uint64 number)
 {
@@ -86,6 +111,11 @@ store_test_shared_write(PG_FUNCTION_ARGS)
 		int			n = 1 + gen_number(&gen, 6);
 
 		store_begin(store, tree, NULL, NULL);
+		if (index == 0)
+			(void) store_apply(store, ++index, 1,
+							   grant_command(LASTING_LEASE, STORE_MAX_LEASE_TTL), false, NULL);
+		if (gen_chance(&gen, 50))
+			write_leases(store, &gen, &index);
 		while (n-- > 0)
 		{
 			if (gen_chance(&gen, 20))
@@ -183,6 +213,59 @@ check_events(Relation tree, int64 *after, int *told)
 	*told += collector.n;
 }
 
+typedef struct LeaseCount
+{
+	int			lasting;
+	int			others;
+	int64		last;
+	int			keys;
+} LeaseCount;
+
+static bool
+count_lease(const StoreLease *lease, void *arg)
+{
+	LeaseCount *count = arg;
+
+	expect(lease->id > count->last);
+	count->last = lease->id;
+	if (lease->id == LASTING_LEASE)
+		count->lasting++;
+	else
+	{
+		expect(lease->id == BRIEF_LEASE || lease->id == KEY_LEASE);
+		count->others++;
+	}
+	return true;
+}
+
+static bool
+count_lease_key(const char *key, uint32 key_len, void *arg)
+{
+	expect(key_len == strlen(LEASE_KEY) && memcmp(key, LEASE_KEY, key_len) == 0);
+	((LeaseCount *) arg)->keys++;
+	return true;
+}
+
+/* The lasting lease is never missed, and does not go back */
+static void
+check_leases(Relation tree, int64 *remaining)
+{
+	LeaseCount	count = {0, 0, 0, 0};
+	StoreLease	lease;
+
+	if (store_read_meta(tree)->applied_index == 0)
+		return;
+	expect(store_get_lease(tree, LASTING_LEASE, &lease));
+	expect(lease.ttl == STORE_MAX_LEASE_TTL && lease.remaining >= *remaining);
+	*remaining = lease.remaining;
+	store_scan_leases(tree, 0, count_lease, &count);
+	expect(count.lasting == 1 && count.others <= 2);
+	expect(store_lease_keys(tree, NULL, KEY_LEASE, count_lease_key, &count) == STORE_OK);
+	expect(count.keys <= 1);
+	expect(store_lease_keys(tree, NULL, BRIEF_LEASE, count_lease_key, &count) == STORE_OK);
+	expect(count.keys <= 1);
+}
+
 static void
 check_hash(Relation tree)
 {
@@ -208,8 +291,10 @@ store_test_shared_read(PG_FUNCTION_ARGS)
 	MemoryContext context;
 	MemoryContext old_context;
 	int64		after = 1;
+	int64		remaining = 0;
 	int			told = 0;
 	int			reads = 0;
+	int			i;
 	Gen			gen;
 
 	gen_init(&gen, (uint64) MyProcPid);
@@ -222,6 +307,8 @@ store_test_shared_read(PG_FUNCTION_ARGS)
 		check_group(tree, 0, &reads);
 		check_group(tree, Max(meta->revision - gen_number(&gen, KEPT_REVISIONS + 20), 1), &reads);
 		check_events(tree, &after, &told);
+		for (i = 0; i < 20; i++)
+			check_leases(tree, &remaining);
 		if (gen_chance(&gen, 5))
 			check_hash(tree);
 		MemoryContextReset(context);
@@ -229,6 +316,6 @@ store_test_shared_read(PG_FUNCTION_ARGS)
 	}
 	MemoryContextSwitchTo(old_context);
 	relation_close(tree, NoLock);
-	expect(reads > 10 && told > 10);
+	expect(reads > 10 && told > 10 && remaining > 0);
 	PG_RETURN_INT32(told);
 }

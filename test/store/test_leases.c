@@ -422,6 +422,65 @@ test_lease_other_history(void)
 	world_destroy(world);
 }
 
+static bool
+add_id(const StoreLease *lease, void *arg)
+{
+	appendStringInfo((StringInfo) arg, INT64_FORMAT " ", lease->id);
+	return true;
+}
+
+static char *
+all_leases(World *world)
+{
+	StringInfoData ids;
+
+	initStringInfo(&ids);
+	store_scan_leases(world->tree, 0, add_id, &ids);
+	return ids.data;
+}
+
+/* What a batch does is not seen before its end, though it is in the tree by then */
+void
+test_lease_unpublished(void)
+{
+	World	   *world = world_create("unpublished leases", TABLE, 0);
+	uint64		index;
+	StoreLease	lease;
+	int			i;
+
+	world_apply(world, grant_command(1, 10));
+	world_apply(world, grant_command(3, 10));
+	world_apply(world, put_lease_command("a", 1));
+	index = world->nentries;
+
+	store_spill_versions = 1;
+	store_begin(world->store, world->tree, NULL, NULL);
+	(void) store_apply(world->store, ++index, 1, grant_command(2, 10), false, NULL);
+	(void) store_apply(world->store, ++index, 1, put_lease_command("b", 2), false, NULL);
+	(void) store_apply(world->store, ++index, 1, revoke_command(1), false, NULL);
+	for (i = 1; i < 10; i++)
+		(void) store_apply(world->store, ++index, 1, checkpoint_command(3, i), false, NULL);
+	(void) store_apply(world->store, ++index, 1, grant_command(4, 10), false, NULL);
+	expect(count_items(world, SPACE_LEASE) == 14);
+	expect(count_items(world, SPACE_ATTACHMENT) == 2);
+
+	expect(strcmp(all_leases(world), "1 3 ") == 0);
+	expect(store_get_lease(world->tree, 1, &lease) && !store_get_lease(world->tree, 2, &lease));
+	expect(store_get_lease(world->tree, 3, &lease) && lease.remaining == 0);
+	expect(strcmp(keys_of(world, 1), "a ") == 0 && strcmp(keys_of(world, 2), "") == 0);
+
+	store_commit(world->store);
+	expect(strcmp(all_leases(world), "2 3 4 ") == 0);
+	expect(!store_get_lease(world->tree, 1, &lease) && store_get_lease(world->tree, 2, &lease));
+	expect(store_get_lease(world->tree, 3, &lease) && lease.remaining == 9);
+	expect(strcmp(keys_of(world, 1), "") == 0 && strcmp(keys_of(world, 2), "b ") == 0);
+	while (store_compact_slice(world->store, world->tree, 3))
+		;
+	expect(count_items(world, SPACE_LEASE) == 3);
+	expect(strcmp(all_leases(world), "2 3 4 ") == 0);
+	world_destroy(world);
+}
+
 /* Keys die with their lease, however it was come by: etcd had keys that lived on */
 void
 test_lease_keys_die_9935(void)

@@ -78,20 +78,24 @@ raise_finding(const char *relation, BlockNumber block, const char *finding, void
 	fail((World *) arg, "block %u: %s", block, finding);
 }
 
-/* Is there nothing in the tree that is above its revision? */
+/* Is there nothing in the tree that is above its revision, or its applied index? */
 static void
 expect_nothing_newer(Relation tree)
 {
-	int64		revision = store_read_meta(tree)->revision;
+	Quorum__StoreMeta *meta = store_read_meta(tree);
+	int64		revision = meta->revision;
 	TreeScan   *scan = tree_scan_begin(tree, TREE_MAIN);
 	TreeKey		first;
 	TreeItem	item;
 	KeyVersion	version;
+	LeaseVersion lease;
 
 	number_tree_key(&first, 0, 0, 0);
 	tree_seek(scan, &first);
 	while (tree_next(scan, &item))
 	{
+		expect(item.key.space != SPACE_LEASE_CHANGE || item.key.major <= meta->applied_index);
+		expect(!decode_lease_key(&item.key, &lease) || lease.index <= meta->applied_index);
 		expect(item.key.space != SPACE_REVISION || item.key.major <= (uint64) revision);
 		expect(!decode_version_key(&item.key, &version) || version.revision <= revision);
 	}
