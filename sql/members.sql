@@ -123,6 +123,21 @@ RESET ROLE;
 SET ROLE members_admin;
 SELECT quorum.member_update('n1', 'port=1');
 RESET ROLE;
+
+-- while authentication is on, the right to do it is root's
+SELECT quorum.user_add('root', 'r'), quorum.user_grant_role('root', 'root'), quorum.auth_enable();
+SET ROLE members_admin;
+SELECT call, pg_temp.attempt(call) AS outcome FROM (VALUES
+	($$quorum.member_add('n2', 'port=2')$$),
+	($$quorum.member_remove('n2')$$),
+	($$quorum.move_leader('n1')$$),
+	($$quorum.leave()$$)) AS t (call);
+RESET ROLE;
+SELECT quorum.user_map('members_admin', 'root');
+SET ROLE members_admin;
+SELECT quorum.member_update('n1', 'port=3');
+SELECT quorum.move_leader('n1');
+RESET ROLE;
 DROP ROLE members_writer, members_admin;
 
 -- the setting of an instance that was added has no effect on one that is a member

@@ -135,7 +135,6 @@ member_move_leader(Quorum__MemberRequest *request)
 	Quorum__Result *result;
 	TimestampTz deadline;
 
-	request->kind = QUORUM__MEMBER_REQUEST__KIND__MOVE_LEADER;
 	result = ask(QUESTION_MOVE_LEADER, request);
 	if (result == NULL || result->error != 0)
 		return result;

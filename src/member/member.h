@@ -177,7 +177,7 @@ extern char *member_ask_leader(QuestionKind kind, const char *question, uint32 l
  */
 extern Quorum__Result *member_change(Quorum__MemberRequest *request);
 
-/* Have the leader hand over to request->id or name, and wait until that one is known to lead;
+/* The same for a request of kind MOVE_LEADER: have the leader hand over to request->id or name, and wait until that one is known to lead;
  * 57P03 if it does not come to that */
 extern Quorum__Result *member_move_leader(Quorum__MemberRequest *request);
 

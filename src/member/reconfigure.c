@@ -391,7 +391,8 @@ reconfigure_answer(Question *question, char **answer, uint32 *len)
 	Quorum__Member *done;
 	struct raft_status status;
 	List	   *members;
-	StoreError	error = STORE_INVALID_REQUEST;
+	StoreCaller caller;
+	StoreError	error;
 	raft_index	index = 0;
 
 	raft_status(worker->raft, &status);
@@ -407,6 +408,12 @@ reconfigure_answer(Question *question, char **answer, uint32 *len)
 		pb_unpack(&quorum__member_request__descriptor, question->payload, question->len);
 	if (request == NULL || request->number == 0)
 		return give(STORE_INVALID_REQUEST, 0, answer, len);
+	caller.user = request->user;
+	caller.role = request->role;
+	caller.auth_revision = request->auth_revision;
+	error = store_check_admin(worker->tree_rel, &caller);
+	if (error != STORE_OK)
+		return give(error, 0, answer, len);
 	members = store_read_members(worker->tree_rel);
 	target = find_target(members, request);
 	if (request->kind == QUORUM__MEMBER_REQUEST__KIND__MOVE_LEADER)
@@ -435,6 +442,7 @@ reconfigure_answer(Question *question, char **answer, uint32 *len)
 			error = plan_update(members, target, request, &change);
 			break;
 		default:
+			error = STORE_INVALID_REQUEST;
 			break;
 	}
 	if (error != STORE_OK)
