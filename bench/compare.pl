@@ -18,7 +18,7 @@ my %option = (
 	rounds    => 5,
 	seconds   => 4,
 	clients   => '1,16,64,256',
-	workloads => 'put,get,serializable_get',
+	workloads => 'put,get,serializable_get,lease,lock,watch',
 	port      => 5461);
 GetOptions(\%option, 'rounds=i', 'seconds=f', 'clients=s', 'workloads=s', 'port=i',
 	'dir=s', 'bin=s', 'tsv=s', 'only=s')
@@ -27,7 +27,13 @@ GetOptions(\%option, 'rounds=i', 'seconds=f', 'clients=s', 'workloads=s', 'port=
 my %title = (
 	put              => 'puts',
 	get              => 'linearizable gets',
-	serializable_get => 'serializable gets');
+	serializable_get => 'serializable gets',
+	lease            => 'lease grants',
+	lock             => 'locks and unlocks',
+	watch            => 'watched puts');
+
+# Workloads that have a number of clients of their own.
+my %clients_of = (watch => [1000]);
 
 # What the ratio to etcd should be at least.
 my %goal = (
@@ -41,11 +47,16 @@ for (@workloads) { die "no such workload: $_\n" unless $title{$_} }
 
 mkdir("$option{dir}/etcd");
 mkdir("$option{dir}/pg_quorum");
-my $etcd = Bench::Etcd->new(dir => "$option{dir}/etcd", port => $option{port} + 10);
+my $etcd = Bench::Etcd->new(
+	dir   => "$option{dir}/etcd",
+	port  => $option{port} + 10,
+	tools => "$FindBin::RealBin/tools");
 my $quorum = Bench::Quorum->new(
 	dir  => "$option{dir}/pg_quorum",
 	port => $option{port},
-	bin  => $option{bin});
+	bin  => $option{bin},
+	connections => 1200,
+	tools => "$FindBin::RealBin/../test/build");
 my @sides = grep { !$option{only} || $_->name eq $option{only} } ($etcd, $quorum);
 
 $SIG{INT} = $SIG{TERM} = sub { exit 130 };
@@ -69,6 +80,8 @@ for my $side (@sides)
 	$side->preload;
 }
 
+sub clients_of { my ($workload) = @_; return @{ $clients_of{$workload} // \@clients } }
+
 # One point.  A run that an accident spoiled (a change of leader, a stall of the
 # machine) is repeated once.
 sub measure
@@ -88,7 +101,7 @@ for my $round (1 .. $option{rounds})
 	print "round $round of $option{rounds}\n";
 	for my $workload (@workloads)
 	{
-		for my $clients (@clients)
+		for my $clients (clients_of($workload))
 		{
 			for my $side ($round % 2 ? @sides : reverse @sides)
 			{
@@ -109,7 +122,7 @@ sub value
 my @rows;
 for my $workload (@workloads)
 {
-	for my $clients (@clients)
+	for my $clients (clients_of($workload))
 	{
 		my %row = (workload => $workload, clients => $clients);
 		for my $what (qw(ops p50 p99))

@@ -14,14 +14,18 @@ use Exporter 'import';
 use POSIX ':sys_wait_h';
 use Time::HiRes qw(time sleep);
 
-our @EXPORT_OK = qw(median summarize spawn run_all stop_child capture
-  wait_until key_name warm_up KEYS KEY_BASE VALUE);
+our @EXPORT_OK = qw(median summarize summary_of spawn run_all stop_child capture
+  wait_until key_name warm_up KEYS KEY_BASE VALUE WATCHED_RATE LEASE_TTL);
 
 # Reads go to this many keys, written beforehand.  A key is a number of 16
 # digits, so that pgbench's random() makes whole keys.
 use constant KEYS     => 10_000;
 use constant KEY_BASE => 1_000_000_000_000_000;
 use constant VALUE    => 'v' x 256;
+
+# Puts a second while they are watched, and the seconds a lease is granted for.
+use constant WATCHED_RATE => 5000;
+use constant LEASE_TTL    => 60;
 
 # Requests of the first moments of a run are not counted: each new backend fills
 # its caches then, and there are as many of those as clients.
@@ -56,6 +60,17 @@ sub summarize
 		ops => @took / $seconds,
 		p50 => $took[ int($#took * 0.50) ],
 		p99 => $took[ int($#took * 0.99) ] };
+}
+
+# What a client that sums up itself has printed: how many, and their delays.
+sub summary_of
+{
+	my ($fh, $seconds) = @_;
+	my $text = do { local $/; <$fh> };
+	my ($count) = $text =~ /(?:events|cycles) (\d+)/;
+	my ($p50, $p99) = $text =~ /^delay_us\s+p50 (\d+)\s+p99 (\d+)/m;
+	die "a client measured nothing: $text\n" unless defined $count && defined $p99;
+	return { ops => $count / $seconds, p50 => $p50 / 1e3, p99 => $p99 / 1e3 };
 }
 
 # Start a command with its output in a file; returns its process id.

@@ -1,4 +1,5 @@
-# Bench::Etcd - a cluster of three etcd members, loaded with h2load.
+# Bench::Etcd - a cluster of three etcd members, loaded with h2load, and with
+# bench/tools/grpcload where calls depend on each other.
 #
 # A request is a gRPC call over cleartext HTTP/2: five bytes (not compressed,
 # length) and a protobuf message.  h2load sends one body a process, so the keys
@@ -14,15 +15,20 @@ package Bench::Etcd;
 
 use strict;
 use warnings;
-use Bench::Common qw(summarize spawn run_all stop_child capture wait_until
-  key_name warm_up KEYS KEY_BASE VALUE);
+use Bench::Common qw(summarize summary_of spawn run_all stop_child capture wait_until
+  key_name warm_up KEYS KEY_BASE VALUE WATCHED_RATE LEASE_TTL);
 use HTTP::Tiny;
 use JSON::PP;
 use MIME::Base64;
+use POSIX ();
 
 use constant BODIES => 4;
 
-my %method = (put => 'Put', get => 'Range', serializable_get => 'Range');
+my %method = (
+	put              => 'etcdserverpb.KV/Put',
+	get              => 'etcdserverpb.KV/Range',
+	serializable_get => 'etcdserverpb.KV/Range',
+	lease            => 'etcdserverpb.Lease/LeaseGrant');
 
 sub new
 {
@@ -30,6 +36,7 @@ sub new
 	my $self = bless {
 		dir   => $args{dir},
 		port  => $args{port},
+		tools => $args{tools},
 		pids  => [],
 		http  => HTTP::Tiny->new(timeout => 20) }, $class;
 	return $self;
@@ -153,6 +160,10 @@ sub write_body
 	{
 		$message = field(1, join('', map { int(rand(10)) } 1 .. 16)) . field(2, VALUE);
 	}
+	elsif ($workload eq 'lease')
+	{
+		$message = "\x08" . chr(LEASE_TTL);
+	}
 	else
 	{
 		$message = field(1, key_name(int(rand(KEYS))));
@@ -164,13 +175,27 @@ sub write_body
 	return;
 }
 
+# Watches and locks: grpcload makes the calls and sums up.
+sub run_grpcload
+{
+	my ($self, $workload, $clients, $seconds) = @_;
+	$seconds = POSIX::ceil($seconds);
+	my @what = $workload eq 'watch' ? ('--watchers', $clients, '--rate', WATCHED_RATE) : ('--locks', $clients);
+	my $file = "$self->{dir}/grpcload.out";
+	run_all($seconds + 60,
+		[ $file, "$self->{tools}/grpcload", '--port', $self->client_port($self->leader), @what, '--seconds', $seconds ]);
+	open(my $fh, '<', $file) or die "grpcload left no output: $!\n";
+	return summary_of($fh, $seconds);
+}
+
 # Run one workload; returns what Bench::Common::summarize does.
 sub run
 {
 	my ($self, $workload, $clients, $seconds) = @_;
+	return $self->run_grpcload($workload, $clients, $seconds) if $workload eq 'watch' || $workload eq 'lock';
 	my $bodies = $clients < BODIES ? $clients : BODIES;
 	my $leader = $self->leader;
-	my $url = "http://127.0.0.1:" . $self->client_port($leader) . "/etcdserverpb.KV/$method{$workload}";
+	my $url = "http://127.0.0.1:" . $self->client_port($leader) . "/$method{$workload}";
 	my $before = $workload eq 'put' ? $self->revision : 0;
 	my @commands;
 	for my $i (1 .. $bodies)

@@ -1,4 +1,5 @@
-# Bench::Quorum - a cluster of pg_quorum members, loaded with pgbench.
+# Bench::Quorum - a cluster of pg_quorum members, loaded with pgbench; test/watchers
+# listens.
 #
 # Copyright (c) 2026, pg_quorum developers
 #
@@ -10,8 +11,8 @@ package Bench::Quorum;
 use strict;
 use warnings;
 use POSIX ();
-use Bench::Common qw(summarize spawn run_all capture wait_until
-  key_name warm_up KEYS KEY_BASE VALUE);
+use Bench::Common qw(summarize summary_of spawn run_all capture wait_until
+  key_name warm_up KEYS KEY_BASE VALUE WATCHED_RATE LEASE_TTL);
 
 my %script = (
 	put => '\set k random(1000000000000000, 9999999999999999)' . "\n"
@@ -19,7 +20,9 @@ my %script = (
 	get => '\set k random(' . KEY_BASE . ', ' . (KEY_BASE + KEYS - 1) . ")\n"
 	  . 'SELECT quorum.get(:k::text);' . "\n",
 	serializable_get => '\set k random(' . KEY_BASE . ', ' . (KEY_BASE + KEYS - 1) . ")\n"
-	  . 'SELECT quorum.get(:k::text, serializable => true);' . "\n");
+	  . 'SELECT quorum.get(:k::text, serializable => true);' . "\n",
+	lease => 'SELECT quorum.lease_grant(' . LEASE_TTL . "::bigint);\n",
+	lock  => "SELECT quorum.lock('locked/' || :client_id);\nSELECT quorum.unlock('locked/' || :client_id);\n");
 
 sub new
 {
@@ -28,8 +31,10 @@ sub new
 		dir     => $args{dir},
 		port    => $args{port},
 		bin     => $args{bin},
+		tools   => $args{tools},
 		members => $args{members} // 3,
 		options => $args{options} // [],
+		connections => $args{connections} // 400,
 		running => {} }, $class;
 }
 
@@ -64,7 +69,7 @@ sub start
 			"listen_addresses = '127.0.0.1'",
 			"port = " . $self->port($i),
 			"unix_socket_directories = ''",
-			"max_connections = 400",
+			"max_connections = $self->{connections}",
 			"shared_buffers = '256MB'",
 			"max_wal_size = '8GB'",
 			"wal_compression = lz4",
@@ -168,11 +173,47 @@ sub preload
 	return;
 }
 
+# Sessions that watch a prefix each, and puts at a steady rate whose values say
+# when they were made.
+sub run_watch
+{
+	my ($self, $watchers, $seconds) = @_;
+	$seconds = POSIX::ceil($seconds);
+	my $port = $self->port($self->leader);
+	my $heard = "$self->{dir}/watchers.out";
+	open(my $in, '|-', 'sh', '-c', 'out=$1; shift; exec "$@" >"$out" 2>&1', 'sh', $heard,
+		"$self->{tools}/watchers", '--count', '--sessions', $watchers,
+		'--conninfo', "host=127.0.0.1 port=$port user=postgres dbname=postgres",
+		"SELECT quorum.watch('watched/%d/', prefix => true)")
+	  or die "could not start the watchers: $!\n";
+	my $file = "$self->{dir}/watched.sql";
+	open(my $fh, '>', $file) or die "could not write $file: $!\n";
+	print $fh '\set w random(0, ' . ($watchers - 1) . ")\n"
+	  . "SELECT quorum.put('watched/' || :w || '/key', 'sent ' || (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);\n";
+	close($fh);
+	wait_until(60, 'the start of all watches', sub { open(my $o, '<', $heard) or return 0; return grep { /^ready/ } <$o> });
+	run_all($seconds + 120,
+		[
+			"$file.out", "$self->{bin}/pgbench", '-n', '-M', 'prepared', '-f', $file,
+			'-c', 32, '-j', 2, '-R', WATCHED_RATE, '-T', $seconds,
+			'-h', '127.0.0.1', '-p', $port, '-U', 'postgres', 'postgres' ]);
+	sleep(2);
+	close($in);
+	my $events = 0;
+	open($fh, '<', $heard) or die "the watchers left no output: $!\n";
+	my $text = do { local $/; <$fh> };
+	$events += $1 while $text =~ /^\d+\t(\d+)$/mg;
+	$text = "events $events\n$text";
+	open($fh, '<', \$text) or die;
+	return summary_of($fh, $seconds);
+}
+
 # Run one workload; returns what Bench::Common::summarize does.  A script may
 # be given instead of the name of a workload.
 sub run
 {
 	my ($self, $workload, $clients, $seconds) = @_;
+	return $self->run_watch($clients, $seconds) if $workload eq 'watch';
 	my $file = "$self->{dir}/pgbench";
 	unlink(glob("$file.requests*"));
 	open(my $fh, '>', "$file.sql") or die "could not write $file.sql: $!\n";
