@@ -50,7 +50,17 @@
 #define IDLE_POLL_MS			250		/* while the extension does not exist */
 #define BUSY_RETRY_MS			10		/* while somebody else locks a relation */
 #define INBOX_BATCHES_PER_TURN	512
-#define COMPACT_REVISIONS_PER_TURN	200
+
+/*
+ * Compaction: revisions examined or removed before a look at the clock; the length
+ * of a slice; how many times as long the rest is while clients are served, and when they
+ * are not.
+ */
+#define COMPACT_REVISIONS_AT_ONCE	32
+#define COMPACT_SLICE_USEC		1500
+#define COMPACT_REST_FACTOR		4
+#define COMPACT_ALONE_MS		200
+
 #define GARBAGE_PAGES_PER_TURN	64
 #define READY_ROUNDS_PER_TURN	8
 #define SLICES_EVERY_MS			20
@@ -60,6 +70,8 @@ Worker	   *worker;
 static WaitEventSet *wait_set;
 static int	streams_from;		/* first position of streams in it */
 static TimestampTz next_tick;
+static bool compacting;			/* there is more to remove */
+static TimestampTz compact_at;	/* not before */
 static int	tick_ms;
 static int	started_heartbeat;
 static int	started_election;
@@ -470,6 +482,44 @@ worker_service(void)
  * Work that can always wait: a slice of each kind, now and then, or in every
  * turn while there is more to do.
  */
+/*
+ * A little of the physical compaction.  Nobody waits for it, and it can go on for minutes, on
+ * all members at the same time: so it works in short slices and rests
+ * in between, for a multiple of what a slice took while clients are served.
+ */
+static void
+compact_some(TimestampTz now)
+{
+	static uint64 applied_before;
+	static TimestampTz served_at;
+	bool		more;
+	int64		took;
+
+	if (worker->applied != applied_before)
+	{
+		applied_before = worker->applied;
+		served_at = now;
+	}
+	if (now < compact_at)
+		return;
+	if (catchup_active() || !store_block_exports(worker->tree_rel))
+	{
+		compact_at = TimestampTzPlusMilliseconds(now, SLICES_EVERY_MS);
+		return;
+	}
+	do
+	{
+		more = store_compact_slice(worker->store, worker->tree_rel, COMPACT_REVISIONS_AT_ONCE);
+		took = GetCurrentTimestamp() - now;
+	} while (more && took >= 0 && took < COMPACT_SLICE_USEC);
+	store_unblock_exports(worker->tree_rel);
+	compacting = more;
+	compact_at = now + took;
+	if (more)
+		compact_at += TimestampDifferenceExceeds(served_at, now, COMPACT_ALONE_MS) ?
+			took : took * COMPACT_REST_FACTOR;
+}
+
 static void
 background_slices(void)
 {
@@ -477,16 +527,14 @@ background_slices(void)
 	TimestampTz now = GetCurrentTimestamp();
 
 	catchup_run();
+	if (compacting && now >= compact_at)
+		compact_some(now);
 	if (!worker->more_work && !TimestampDifferenceExceeds(last, now, SLICES_EVERY_MS))
 		return;
 	last = now;
 	worker->more_work = false;
-	if (!catchup_active() && store_block_exports(worker->tree_rel))
-	{
-		if (store_compact_slice(worker->store, worker->tree_rel, COMPACT_REVISIONS_PER_TURN))
-			worker->more_work = true;
-		store_unblock_exports(worker->tree_rel);
-	}
+	if (!compacting)
+		compact_some(now);
 	if (tree_collect_garbage(worker->tree_rel, GARBAGE_PAGES_PER_TURN))
 		worker->more_work = true;
 	log_trim();
@@ -595,6 +643,8 @@ wait_for_work(void)
 		timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_tick);
 		if (worker->holding || requests_collecting())
 			timeout = Min(timeout, 1);
+		if (compacting)
+			timeout = Min(timeout, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), compact_at));
 	}
 	if (wait_set == NULL || peers_events_stale() || streams_events_stale())
 		rebuild_wait_set();
@@ -633,7 +683,7 @@ has_work(void)
 		return false;
 	return GetCurrentTimestamp() >= next_tick || raft_has_ready(worker->raft) ||
 		worker->flush_delegated || catchup_active() || ready_held_is_due() ||
-		requests_collecting();
+		requests_collecting() || (compacting && GetCurrentTimestamp() >= compact_at);
 }
 
 static void

@@ -1,0 +1,151 @@
+# compaction.pl - what a large compaction does to the writes beside it; called
+# by bench/compaction.
+#
+# Puts come at a fixed rate, and a put's latency counts from the moment at which
+# it was due: a stall is seen by all the puts that it holds up.
+#
+# Copyright (c) 2026, pg_quorum developers
+#
+# IDENTIFICATION
+#   bench/compaction.pl
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use Bench::Common qw(spawn stop_child wait_until VALUE);
+use Bench::Quorum;
+use Getopt::Long;
+use Time::HiRes qw(time sleep);
+
+my %option = (
+	versions => 1_000_000,
+	keys     => 100_000,
+	members  => 3,
+	rate     => 200,
+	seconds  => 10,
+	limit    => 50,
+	port     => 5491);
+GetOptions(\%option, 'versions=i', 'keys=i', 'members=i', 'rate=i', 'seconds=f', 'limit=f', 'port=i', 'dir=s', 'bin=s')
+  or exit 2;
+die "--versions must be a multiple of --keys, twice as much at least\n"
+  unless $option{keys} >= 1000 && $option{versions} >= 2 * $option{keys} && $option{versions} % $option{keys} == 0;
+
+my $cluster = Bench::Quorum->new(
+	dir     => $option{dir},
+	port    => $option{port},
+	bin     => $option{bin},
+	members => $option{members});
+
+$SIG{INT} = $SIG{TERM} = sub { exit 130 };
+
+END
+{
+	my $status = $?;
+	if ($cluster)
+	{
+		Bench::Common::stop_all_children();
+		$cluster->stop('immediate');
+	}
+	$? = $status;
+}
+
+$| = 1;
+
+# Puts on keys of their own, until stopped.
+sub start_puts
+{
+	my $file = "$option{dir}/puts";
+	unlink(glob("$file.requests*"));
+	open(my $fh, '>', "$file.sql") or die "could not write $file.sql: $!\n";
+	print $fh "\\set k random(1, 1000)\nSELECT quorum.put('steady/' || :k, :value::text);\n";
+	close($fh);
+	my $pid = spawn("$file.out", "$option{bin}/pgbench", '-n', '-M', 'prepared', '-f', "$file.sql",
+		'-D', 'value=' . VALUE, '-c', 4, '-j', 1, '-R', $option{rate}, '-T', 86400,
+		'-l', "--log-prefix=$file.requests",
+		'-h', '127.0.0.1', '-p', $cluster->port($cluster->leader), '-U', 'postgres', 'postgres');
+	sleep(2);		# connections, caches
+	return $pid;
+}
+
+# What the puts took that were answered in a span of time: p50, p99, longest,
+# how many.
+sub stop_puts
+{
+	my ($pid, $from, $to) = @_;
+	sleep(0.5);
+	kill('INT', $pid);
+	stop_child($pid);
+	my @took;
+	for my $log (glob("$option{dir}/puts.requests*"))
+	{
+		open(my $fh, '<', $log) or die "pgbench left no log: $!\n";
+		while (<$fh>)
+		{
+			my (undef, undef, $took, undef, $sec, $usec) = split;
+			next unless defined $usec && "$took$sec$usec" =~ /^\d+$/;	# the last line may be cut off
+			my $end = $sec + $usec / 1e6;
+			push @took, $took / 1e3 if $end >= $from && $end < $to;
+		}
+	}
+	die "no put was answered in the measured time\n" unless @took;
+	@took = sort { $a <=> $b } @took;
+	return { p50 => $took[ int($#took * 0.5) ], p99 => $took[ int($#took * 0.99) ], max => $took[-1], count => scalar @took,
+		over => scalar(grep { $_ > $option{limit} } @took) };
+}
+
+sub sizes
+{
+	return map { $_ / 1048576 } split(/\|/, $cluster->sql($cluster->leader, 'SELECT size, size_in_use FROM quorum.status'));
+}
+
+sub report
+{
+	my ($title, $result) = @_;
+	printf "%-28s %8.2f %8.2f %8.2f %8d %8d\n", $title, @$result{qw(p50 p99 max count over)};
+	return;
+}
+
+sub write_versions
+{
+	my $from = time();
+	$cluster->load_keys($option{keys}, 0, 2) for 1 .. $option{versions} / $option{keys};
+	printf "%d versions of %d keys written in %.0f s\n", $option{versions}, $option{keys}, time() - $from;
+	return;
+}
+
+print "starting $option{members} members: ", $cluster->version, "\n";
+$cluster->start;
+write_versions();
+$cluster->sql($_, 'CHECKPOINT') for 1 .. $option{members};
+
+my $puts  = start_puts();
+my $from  = time();
+sleep($option{seconds});
+my $alone = stop_puts($puts, $from, time());
+
+my ($size, $in_use) = sizes();
+$puts = start_puts();
+$from = time();
+$cluster->sql($cluster->leader,
+	"SET pg_quorum.request_timeout = '1h'; SELECT quorum.compact(quorum.revision(), physical => true)");
+my $to     = time();
+my $beside = stop_puts($puts, $from, $to);
+my $seconds = $to - $from;
+my (undef, $in_use_after) = sizes();
+
+printf "\ncompaction: %.1f s, %.0f versions/s\n\n", $seconds, $option{versions} / $seconds;
+printf "%-28s %8s %8s %8s %8s %8s\n", "puts, $option{rate}/s, ms", 'p50', 'p99', 'longest', 'puts', "> $option{limit}";
+report('without compaction', $alone);
+report('beside a compaction', $beside);
+
+write_versions();
+my ($size_again) = sizes();
+printf "\nstore, MB: %.0f; in use %.0f before and %.0f after the compaction; as many versions again: %.0f\n",
+  $size, $in_use, $in_use_after, $size_again;
+
+my $slow = $beside->{max} > $option{limit} && $beside->{max} > 2 * $alone->{max};
+print "a put was held up for more than $option{limit} ms\n" if $slow;
+my $grows = $size_again > 1.15 * $size;
+print "the space that was freed does not serve again\n" if $grows;
+exit($slow || $grows ? 1 : 0);
