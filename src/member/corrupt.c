@@ -101,15 +101,11 @@ launch_checker(void)
 	else
 	{
 		static TimestampTz logged;
-		TimestampTz now = GetCurrentTimestamp();
 
-		if (TimestampDifferenceExceeds(logged, now, 60000))
-		{
-			logged = now;
+		if (worker_may_log(&logged))
 			ereport(LOG,
 					(errmsg("could not start a worker to compare the members' contents"),
 					 errhint("Set max_worker_processes higher.")));
-		}
 	}
 }
 

@@ -51,6 +51,7 @@ find_name(const char *host)
 static void
 launch_resolver(void)
 {
+	static TimestampTz logged;
 	BackgroundWorker w;
 
 	memset(&w, 0, sizeof(w));
@@ -61,7 +62,7 @@ launch_resolver(void)
 	strlcpy(w.bgw_function_name, "member_resolver_main", sizeof(w.bgw_function_name));
 	strlcpy(w.bgw_name, "pg_quorum resolver", sizeof(w.bgw_name));
 	strlcpy(w.bgw_type, "pg_quorum resolver", sizeof(w.bgw_type));
-	if (!RegisterDynamicBackgroundWorker(&w, NULL))
+	if (!RegisterDynamicBackgroundWorker(&w, NULL) && worker_may_log(&logged))
 		ereport(LOG,
 				(errmsg("could not start a worker to look up host names of members"),
 				 errhint("Set max_worker_processes higher, or use addresses in pg_quorum.initial_cluster.")));
@@ -104,6 +105,7 @@ resolve_lookup(const char *host, char *address, Size size)
 		strlcpy(name->host, host, sizeof(name->host));
 		name->address[0] = '\0';
 		name->wanted = false;
+		name->failed = false;
 		name->resolved_at = 0;
 	}
 	if (name->address[0] != '\0' &&
@@ -148,10 +150,15 @@ next_wanted(char *host)
 	return found;
 }
 
-static void
+/*
+ * Note what came of a look-up; true if it is the first to fail since one that
+ * succeeded.
+ */
+static bool
 store_address(const char *host, const char *address)
 {
 	ResolvedName *name;
+	bool		fails_now = false;
 
 	SpinLockAcquire(&member_shared->names_mutex);
 	name = find_name(host);
@@ -160,8 +167,11 @@ store_address(const char *host, const char *address)
 		strlcpy(name->address, address, sizeof(name->address));
 		name->resolved_at = GetCurrentTimestamp();
 		name->wanted = false;
+		fails_now = address[0] == '\0' && !name->failed;
+		name->failed = address[0] == '\0';
 	}
 	SpinLockRelease(&member_shared->names_mutex);
+	return fails_now;
 }
 
 /*
@@ -190,12 +200,11 @@ member_resolver_main(Datum arg)
 		if (rc == 0 && list != NULL)
 			(void) getnameinfo(list->ai_addr, list->ai_addrlen, address, sizeof(address),
 							   NULL, 0, NI_NUMERICHOST);
-		else
-			ereport(LOG, (errmsg("could not look up host name \"%s\" of a member: %s",
-								 host, gai_strerror(rc))));
 		if (list != NULL)
 			freeaddrinfo(list);
-		store_address(host, address);
+		if (store_address(host, address))
+			ereport(LOG, (errmsg("could not look up host name \"%s\" of a member: %s",
+								 host, gai_strerror(rc))));
 	}
 	wake_procno(member_shared->worker_procno);
 	proc_exit(0);

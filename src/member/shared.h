@@ -185,6 +185,7 @@ typedef struct ResolvedName
 	char		host[256];
 	char		address[64];	/* empty: not known */
 	bool		wanted;			/* a look-up has been asked for */
+	bool		failed;			/* the last one has, and the log says so */
 	TimestampTz wanted_at;
 	TimestampTz resolved_at;
 } ResolvedName;

@@ -56,7 +56,7 @@
  * of a slice; how many times as long the rest is while clients are served, and when they
  * are not.
  */
-#define COMPACT_REVISIONS_AT_ONCE	32
+#define COMPACT_REVISIONS_AT_ONCE	8
 #define COMPACT_SLICE_USEC		1500
 #define COMPACT_REST_FACTOR		4
 #define COMPACT_ALONE_MS		200
@@ -92,6 +92,21 @@ worker_leaves(int code, Datum arg)
 	member_shared->worker_procno = -1;
 	pg_memory_barrier();
 	streams_close_all();
+}
+
+/*
+ * worker_may_log() -- may a condition that goes on and on be logged again?  Once a
+ * minute.  *last belongs to the caller.
+ */
+bool
+worker_may_log(TimestampTz *last)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (*last != 0 && !TimestampDifferenceExceeds(*last, now, 60000))
+		return false;
+	*last = now;
+	return true;
 }
 
 /*
@@ -356,8 +371,11 @@ take_batch(const char *bytes, uint32 len)
 	batch = (Quorum__PeerBatch *) pb_unpack(&quorum__peer_batch__descriptor, bytes + sizeof(head), len - sizeof(head));
 	if (batch == NULL)
 	{
-		ereport(LOG, (errmsg("could not decode a message from member %016llx",
-							 (unsigned long long) head.from)));
+		static TimestampTz logged;
+
+		if (worker_may_log(&logged))
+			ereport(LOG, (errmsg("could not decode a message from member %016llx",
+								 (unsigned long long) head.from)));
 		return;
 	}
 	stats_add(STAT_MESSAGES_RECEIVED, batch->n_messages);

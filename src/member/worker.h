@@ -144,6 +144,7 @@ PGDLLEXPORT extern void member_worker_main(Datum arg);
 extern bool turn_begin(void);	/* transaction and relations; false if not to be had now */
 extern void turn_end(void);
 extern void worker_service(void);	/* messages, ticks and output, but no apply */
+extern bool worker_may_log(TimestampTz *last);	/* of a condition that repeats */
 extern void worker_set_role(MemberRole role, const char *reason);
 
 /* identity.c */
