@@ -1306,9 +1306,18 @@ COMMENT ON PROCEDURE quorum.raft_stream()
 IS 'take messages of another member';
 
 /* ----------------------------------------------------------------
- *	The session's lease
+ *	Many leases, and the session's own
  * ----------------------------------------------------------------
  */
+
+CREATE FUNCTION quorum.lease_keepalive_many(
+	ids bigint[]
+)
+RETURNS bigint[]
+AS 'MODULE_PATHNAME', 'quorum_lease_keepalive_many'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.lease_keepalive_many(bigint[])
+IS 'renew leases; their time to live in seconds, null where there is no such lease';
 
 CREATE FUNCTION quorum.session_lease(
 	ttl interval DEFAULT '10 seconds'
@@ -2548,6 +2557,7 @@ DECLARE
 		['resign', 'quorum_writer, quorum_admin'],
 		['semaphore_acquire', 'quorum_writer, quorum_admin'],
 		['semaphore_release', 'quorum_writer, quorum_admin'],
+		['lease_keepalive_many', 'quorum_writer, quorum_admin'],
 		['session_lease', 'quorum_writer, quorum_admin'],
 		['end_session_lease', 'quorum_writer, quorum_admin'],
 		['get_alarms', 'quorum_reader, quorum_writer, quorum_admin, pg_monitor'],

@@ -14,7 +14,9 @@
  * revocations is proposed in this very term, never forwarded: if another
  * leads by now they are lost, and the next leader does it.
  * One batch is under way at a time, and its size follows how long the last one
- * took, so that however many leases end at once, other writes go on between.
+ * took to apply (that depends on the keys).  The next one waits a moment, so that,
+ * however many leases end at once, other writes go on between; but what was given
+ * up by its holder does not wait.
  *
  * Renewal is an assignment: the heap is put right when the lease comes to its
  * top.  A lease that has been checkpointed is renewed by a further checkpoint
@@ -43,13 +45,16 @@
 #define DUE_PER_TURN			1000	/* leases taken off the heap */
 #define CHECKPOINTS_PER_ENTRY	1000
 
-/* A batch of revocations: its limits, and how long it should take (ms) */
+/* A batch of revocations: its limits, and how long its apply should take (ms) */
 #define REVOKE_BATCH_MIN		4
 #define REVOKE_BATCH_MAX		512
 #define REVOKE_BATCH_FIRST		64
 #define REVOKE_BATCH_STEP		16
 #define REVOKE_SLOW_MS			25
 #define REVOKE_FAST_MS			12
+
+/* Time from one batch to the next, a little less than the usual heartbeat interval */
+#define REVOKE_EVERY_MS			90
 
 /* The store refused a revocation: try again after so long */
 #define REVOKE_RETRY_MS			3000
@@ -146,7 +151,9 @@ static int64 confirmed_time;	/* what was due by then may be revoked; 0: nothing 
 
 /* the batch of revocations under way */
 static uint64 batch_last;		/* its last index; 0: none */
-static int64 batch_time;
+static int64 batch_spent;		/* us of apply, so far */
+static instr_time apply_began;
+static int64 next_batch_at;
 static int	batch_limit = REVOKE_BATCH_FIRST;
 
 static int64
@@ -349,6 +356,7 @@ end_term(void)
 	confirmed_time = 0;
 	batch_last = 0;
 	batch_limit = REVOKE_BATCH_FIRST;
+	next_batch_at = 0;
 	store_replaced = false;
 }
 
@@ -420,6 +428,29 @@ note_change(int kind, int64 id, int64 remaining)
 }
 
 /*
+ * lessor_apply_begins() -- a batch of commands is about to be applied.
+ */
+void
+lessor_apply_begins(void)
+{
+	if (batch_last != 0)
+		INSTR_TIME_SET_CURRENT(apply_began);
+}
+
+/*
+ * Add the apply that ends now to what the batch of revocations has cost.
+ */
+static void
+count_apply_time(void)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, apply_began);
+	batch_spent += INSTR_TIME_GET_MICROSEC(now);
+}
+
+/*
  * lessor_applied() -- a command was applied to the batch, with this outcome.
  */
 void
@@ -461,6 +492,7 @@ lessor_applied(const Quorum__Command *command, StoreError error)
 void
 lessor_committed(void)
 {
+	bool		revoked = false;
 	int64		now;
 	int			i;
 
@@ -480,8 +512,10 @@ lessor_committed(void)
 					lease_add(&stored, now + stored.ttl * 1000, now);
 				break;
 			case CHANGE_REVOKE:
-				if (lease != NULL)
-					lease_remove(lease);
+				if (lease == NULL)
+					break;
+				revoked |= lease->state == LEASE_REVOKING;
+				lease_remove(lease);
 				break;
 			case CHANGE_REVOKE_FAILED:
 				if (lease != NULL && lease->state == LEASE_REVOKING)
@@ -497,6 +531,8 @@ lessor_committed(void)
 		}
 	}
 	nchanges = 0;
+	if (revoked && batch_last != 0)
+		count_apply_time();
 }
 
 /* ---------- proposals ---------- */
@@ -588,6 +624,17 @@ checkpoint(int64 now)
 }
 
 /*
+ * Is there anything that may be revoked now?
+ */
+static bool
+batch_wanted(int64 now)
+{
+	return ndue > 0 &&
+		(now >= next_batch_at ||
+		 dlist_head_element(Lease, node, &due)->state == LEASE_CONDEMNED);
+}
+
+/*
  * Propose the revocation of leases whose time had come when the last read round
  * began.
  */
@@ -607,7 +654,7 @@ propose_revocations(int64 now)
 		Quorum__Command command = QUORUM__COMMAND__INIT;
 		Etcdserverpb__LeaseRevokeRequest request = ETCDSERVERPB__LEASE_REVOKE_REQUEST__INIT;
 
-		if (n == batch_limit)
+		if (n == batch_limit || (lease->state == LEASE_DUE && now < next_batch_at))
 			break;
 		if (lease->expiry > confirmed_time)
 			continue;
@@ -623,7 +670,9 @@ propose_revocations(int64 now)
 	for (i = 0; i < n; i++)
 		lease_set_state(which[i], LEASE_REVOKING);
 	batch_last = first + n - 1;
-	batch_time = now;
+	batch_spent = 0;
+	if (now >= next_batch_at)
+		next_batch_at = now + REVOKE_EVERY_MS;
 }
 
 /*
@@ -631,16 +680,14 @@ propose_revocations(int64 now)
  * one should be.
  */
 static void
-finish_batch(int64 now)
+finish_batch(void)
 {
-	int64		took = now - batch_time;
-
 	if (batch_last == 0 || worker->applied < batch_last)
 		return;
 	batch_last = 0;
-	if (took > REVOKE_SLOW_MS)
+	if (batch_spent > REVOKE_SLOW_MS * 1000)
 		batch_limit = Max(batch_limit / 2, REVOKE_BATCH_MIN);
-	else if (took < REVOKE_FAST_MS)
+	else if (batch_spent < REVOKE_FAST_MS * 1000)
 		batch_limit = Min(batch_limit + REVOKE_BATCH_STEP, REVOKE_BATCH_MAX);
 }
 
@@ -714,14 +761,14 @@ lessor_run(void)
 		return;
 
 	now = now_ms();
-	finish_batch(now);
+	finish_batch();
 	collect_due(now);
 	checkpoint(now);
-	if (ndue == 0 || building)
+	if (building || !batch_wanted(now))
 		return;
 	if (confirmed_time > 0 && batch_last == 0)
 		propose_revocations(now);
-	if (!round_under_way && confirmed_time == 0 && ndue > 0)
+	if (!round_under_way && confirmed_time == 0 && batch_wanted(now))
 	{
 		round_ctx = ROUND_CTX_BIT | next_ctx++;
 		round_time = now;

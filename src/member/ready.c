@@ -485,6 +485,7 @@ apply_run(void)
 
 	INSTR_TIME_SET_CURRENT(start);
 	answers = palloc(sizeof(Answer) * (hi - index + 1));
+	lessor_apply_begins();
 	store_begin(worker->store, worker->tree_rel, apply_poll, NULL);
 	while (index <= hi && bytes < APPLY_MAX_BYTES)
 	{

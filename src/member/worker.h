@@ -279,6 +279,7 @@ extern void keywait_signal_all(void);
 
 /* lessor.c: the leader keeps the time of leases */
 extern void lessor_run(void);	/* in a turn, outside of apply */
+extern void lessor_apply_begins(void);
 extern void lessor_applied(const Quorum__Command *command, StoreError error);
 extern void lessor_committed(void);
 extern bool lessor_own_read(const struct raft_read *read);
