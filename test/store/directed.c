@@ -41,6 +41,7 @@ const DirectedTest directed_tests[] = {
 	TEST(alarm_no_space),
 	TEST(alarm_corrupt),
 	TEST(alarm_crash),
+	TEST(deletions_told),
 	TEST(fresh_store),
 	TEST(range_options),
 	TEST(sorted_limits),

@@ -57,6 +57,9 @@ extern void test_import_refusals(void);
 extern void test_import_keeps_revisions(void);
 extern void test_import_crashes(void);
 
+/* test_deletions.c */
+extern void test_deletions_told(void);
+
 /* test_reads.c */
 extern void test_fresh_store(void);
 extern void test_range_options(void);
