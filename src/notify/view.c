@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -19,6 +20,7 @@
 #include "utils/tuplestore.h"
 
 #include "notify/registry.h"
+#include "sql/sql.h"
 
 #include "compat.h"
 
@@ -32,6 +34,24 @@ static bool
 may_see_channel(const SharedWatch *watch)
 {
 	return watch->named || watch->pid == MyProcPid || has_privs_of_role(GetUserId(), watch->role);
+}
+
+/*
+ * The keys that somebody watches tell about keys: while authentication is on, who is
+ * not root sees only the watches of roles that it could act as.
+ */
+static bool
+sees_all_watches(void)
+{
+	Relation	tree = storage_open(STORAGE_TREE, AccessShareLock, false);
+	bool		result = true;
+
+	if (tree == NULL)
+		return true;
+	if (store_is_formatted(tree))
+		result = store_check_admin(tree, sql_caller(tree)) == STORE_OK;
+	relation_close(tree, AccessShareLock);
+	return result;
 }
 
 static Datum
@@ -104,10 +124,12 @@ Datum
 quorum_scan_watches(PG_FUNCTION_ARGS)
 {
 	SharedWatch *copy = palloc(sizeof(SharedWatch));
+	bool		sees_all;
 	int			n;
 	int			i;
 
 	registry_attach();
+	sees_all = sees_all_watches();
 	InitMaterializedSRF(fcinfo, 0);
 
 	registry_lock(LW_SHARED);
@@ -123,7 +145,8 @@ quorum_scan_watches(PG_FUNCTION_ARGS)
 		if (copy->state != WATCH_FREE)
 			told = registry_told(copy);
 		registry_unlock();
-		if (copy->state != WATCH_FREE)
+		if (copy->state != WATCH_FREE &&
+			(sees_all || has_privs_of_role(GetUserId(), copy->role)))
 			add_row((ReturnSetInfo *) fcinfo->resultinfo, copy, told);
 	}
 	return (Datum) 0;

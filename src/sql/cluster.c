@@ -470,6 +470,7 @@ Datum
 quorum_rejoin(PG_FUNCTION_ARGS)
 {
 	sql_require_writable("rejoin");
+	sql_require_admin();
 	member_rejoin();
 	PG_RETURN_VOID();
 }
@@ -479,6 +480,7 @@ Datum
 quorum_new_cluster(PG_FUNCTION_ARGS)
 {
 	sql_require_writable("new_cluster");
+	sql_require_admin();
 	member_new_cluster();
 	PG_RETURN_VOID();
 }

@@ -76,6 +76,7 @@ extern void auth_written(Store *store);
 /* auth_apply.c: commands, and who may give which */
 extern StoreError auth_validate(const Quorum__Command *command);
 extern StoreError auth_permit(Store *store, const Quorum__Command *command);
+extern StoreError auth_has_root(Store *store);
 extern StoreError auth_apply(Store *store, const Quorum__Command *command);
 
 /* access.c: a user, role or entry of the map, read from the tree; a zero byte follows

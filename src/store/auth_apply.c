@@ -417,20 +417,29 @@ auth_permit(Store *store, const Quorum__Command *command)
  * Each checks everything before it changes anything.
  */
 
+/* auth_has_root() -- STORE_OK if there is the user that must be there while
+ * authentication is on, since without it nobody could turn it off */
+StoreError
+auth_has_root(Store *store)
+{
+	AuthItem   *root = find_item(store, AUTH_USERS, STORE_ROOT);
+
+	if (root == NULL)
+		return STORE_ROOT_USER_NOT_FOUND;
+	return has_root_role(unpack_user(root)) ? STORE_OK : STORE_ROOT_ROLE_NOT_GRANTED;
+}
+
 static StoreError
 enable(Store *store)
 {
-	AuthItem   *root;
+	StoreError	error;
 
 	if (store->meta->auth_enabled)
 		return STORE_OK;
-	root = find_item(store, AUTH_USERS, STORE_ROOT);
-	if (root == NULL)
-		return STORE_ROOT_USER_NOT_FOUND;
-	if (!has_root_role(unpack_user(root)))
-		return STORE_ROOT_ROLE_NOT_GRANTED;
-	store->meta->auth_enabled = true;
-	return STORE_OK;
+	error = auth_has_root(store);
+	if (error == STORE_OK)
+		store->meta->auth_enabled = true;
+	return error;
 }
 
 static StoreError

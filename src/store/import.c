@@ -393,7 +393,7 @@ switch_over(Store *store, const Quorum__ImportRequest *request)
 	put_portions(store, revision - import->revision);
 	if (import->auth_enabled != (bool) meta->auth_enabled || has_auth || has_auth_items(store))
 	{
-		meta->auth_enabled = import->auth_enabled;
+		meta->auth_enabled = import->auth_enabled && auth_has_root(store) == STORE_OK;
 		auth_revise(store);
 	}
 

@@ -481,6 +481,7 @@ world_check_reads(World *world, int n)
 			check_events(world);
 		if (i % 8 == 0)
 			check_range_stop(world);
+		world_check_access(world, 3);
 		if (i % 4 == 0)
 			check_leases(world);
 		if (i % 16 == 0)
@@ -528,6 +529,7 @@ world_check_state(World *world)
 			fail(world, "alarm %d differs from the model's", alarm);
 	}
 
+	world_check_auth(world);
 	if (list_length(members) != model->nmembers)
 		fail(world, "%d members, the model has %d", list_length(members), model->nmembers);
 	foreach(cell, members)

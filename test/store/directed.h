@@ -102,6 +102,18 @@ extern void test_lease_keys_die_9935(void);
 extern void test_lease_large_revoke(void);
 extern void test_lease_expiry_in_masses(void);
 
+/* test_auth.c */
+extern void test_auth_errors(void);
+extern void test_auth_who(void);
+extern void test_auth_nested_txn(void);
+extern void test_auth_reads(void);
+extern void test_auth_leases(void);
+extern void test_auth_admin(void);
+extern void test_auth_versions(void);
+extern void test_auth_crash_14571(void);
+extern void test_auth_other_history(void);
+extern void test_auth_permissions(void);
+
 /* test_snapshots.c */
 extern void test_snapshot_copy(void);
 extern void test_snapshot_while_writing(void);

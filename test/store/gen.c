@@ -481,7 +481,11 @@ gen_command(Gen *gen, int64 revision, int64 compacted)
 	quorum__command__init(command);
 	command->origin = 1;
 	command->request = gen_number(gen, 1000000);
-	if (!gen->simple && gen_chance(gen, 5))
+	if (!gen->simple)
+		gen_caller(gen, command);
+	if (!gen->simple && gen_chance(gen, 15))
+		gen_auth_command(gen, command);
+	else if (!gen->simple && gen_chance(gen, 5))
 	{
 		command->op_case = QUORUM__COMMAND__OP_ALARM;
 		command->alarm = gen_alarm(gen);

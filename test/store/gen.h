@@ -37,4 +37,10 @@ extern Etcdserverpb__TxnRequest *gen_txn(Gen *gen, int depth, bool only_reads,
 										 int64 revision, int64 compacted);
 extern Quorum__Member *gen_member(Gen *gen);
 
+/* gen_auth.c */
+extern char *gen_user(Gen *gen);
+extern char *gen_pg_role(Gen *gen);
+extern void gen_auth_command(Gen *gen, Quorum__Command *command);
+extern void gen_caller(Gen *gen, Quorum__Command *command);
+
 #endif							/* PGQ_TEST_GEN_H */

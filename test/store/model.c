@@ -20,6 +20,7 @@
 #include "port/pg_crc32c.h"
 #include "utils/memutils.h"
 
+#include "model_auth.h"
 #include "model_int.h"
 
 /* In place of the kind of a command that an alarm forbids */
@@ -33,6 +34,7 @@ model_create(void)
 	model->context = CurrentMemoryContext;
 	model->revision = 1;
 	model->compacted = -1;
+	model->auth = model_auth_create();
 	return model;
 }
 
@@ -1185,10 +1187,12 @@ model_apply(Model *model, const Quorum__Command *command)
 {
 	Quorum__Result *result = palloc(sizeof(*result));
 	ModelTxn	txn = {model, model->revision, 0};
-	StoreError	error = check_alarms(model, command);
+	StoreError	error = model_auth_permit(model, command);
 	size_t		i;
 
 	quorum__result__init(result);
+	if (error == STORE_OK)
+		error = check_alarms(model, command);
 	switch (error == STORE_OK ? (int) command->op_case : ALARMED)
 	{
 		case QUORUM__COMMAND__OP_PUT:
@@ -1264,7 +1268,11 @@ model_apply(Model *model, const Quorum__Command *command)
 				run_checkpoint(model, command->lease_checkpoint->checkpoints[i]);
 			break;
 		default:
-			error = command->origin != 0 ? STORE_INVALID_REQUEST : STORE_OK;
+			if (command->op_case >= QUORUM__COMMAND__OP_AUTH_ENABLE &&
+				command->op_case <= QUORUM__COMMAND__OP_USER_MAP)
+				error = model_auth_apply(model, command);
+			else
+				error = command->origin != 0 ? STORE_INVALID_REQUEST : STORE_OK;
 			break;
 	}
 

@@ -81,6 +81,7 @@ typedef struct Model
 	ModelLease *leases;			/* every lease there ever was, in no order */
 	int			nleases;
 	ModelImport import;
+	struct ModelAuth *auth;		/* model_auth.c */
 } Model;
 
 extern Model *model_create(void);

@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 
 #include "model.h"
+#include "model_auth.h"
 #include "model_int.h"
 #include "store/pbmem.h"
 
@@ -49,7 +50,7 @@ switch_over(ModelTxn *txn, const Quorum__ImportRequest *request)
 	Model	   *model = txn->model;
 	ModelImport *import = &model->import;
 	Etcdserverpb__DeleteRangeRequest all = ETCDSERVERPB__DELETE_RANGE_REQUEST__INIT;
-	bool		occupied = model_live_keys(model) > 0;
+	bool		occupied = model_live_keys(model) > 0 || model_auth_any(model);
 	int64		copied = import->chunks[0]->header->revision;
 	int64		least = copied;
 	int64		shift;
@@ -76,6 +77,7 @@ switch_over(ModelTxn *txn, const Quorum__ImportRequest *request)
 	all.key.data = all.range_end.data = zero;
 	all.key.len = all.range_end.len = 1;
 	(void) model_run_delete(txn, &all);
+	model_auth_clear(model, import->chunks[0]->header->auth_enabled);
 
 	for (i = 0; i < import->nchunks; i++)
 	{

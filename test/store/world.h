@@ -74,6 +74,10 @@ extern void world_check_reads(World *world, int n);
 extern void world_check_state(World *world);
 extern void world_check_items(World *world);
 
+/* check_auth.c: users, roles and the map, and what random callers may do */
+extern void world_check_auth(World *world);
+extern void world_check_access(World *world, int n);
+
 extern void check_messages_equal(World *world, const char *what,
 								 const ProtobufCMessage *mine, const ProtobufCMessage *models);
 
