@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "model_auth.h"
+#include "store/pbmem.h"
 #include "world.h"
 
 ModelAuth *
@@ -501,16 +502,79 @@ model_auth_any(Model *model)
 	return model->auth->nusers + model->auth->nroles + model->auth->nmap > 0;
 }
 
-/* What an import makes of it that brings no users */
-void
-model_auth_clear(Model *model, bool enabled)
+static void
+put_user(Model *model, const Quorum__CopyAuth *item)
 {
 	ModelAuth  *auth = model->auth;
+	Authpb__User *user = (Authpb__User *)
+		pb_unpack(&authpb__user__descriptor, item->value.data, item->value.len);
+	size_t		i;
 
-	if (model_auth_any(model) || auth->enabled != enabled)
-		auth->revision++;
+	strlcpy(auth->users[auth->nusers], pnstrdup((char *) item->name.data, item->name.len), 16);
+	strlcpy(auth->passwords[auth->nusers],
+			pnstrdup((char *) user->password.data, user->password.len), 16);
+	auth->no_password[auth->nusers] = user->options != NULL && user->options->no_password;
+	for (i = 0; i < user->n_roles; i++)
+	{
+		strlcpy(auth->granted[auth->ngranted][0], auth->users[auth->nusers], 16);
+		strlcpy(auth->granted[auth->ngranted++][1], user->roles[i], 16);
+	}
+	auth->nusers++;
+}
+
+static void
+put_role(Model *model, const Quorum__CopyAuth *item)
+{
+	ModelAuth  *auth = model->auth;
+	Authpb__Role *role = (Authpb__Role *)
+		pb_unpack(&authpb__role__descriptor, item->value.data, item->value.len);
+	size_t		i;
+
+	strlcpy(auth->roles[auth->nroles], pnstrdup((char *) item->name.data, item->name.len), 16);
+	for (i = 0; i < role->n_keypermission; i++)
+	{
+		ModelPermission *p = &auth->permissions[auth->npermissions++];
+
+		strlcpy(p->role, auth->roles[auth->nroles], 16);
+		p->type = role->keypermission[i]->permtype;
+		p->key = keep_bytes(model, role->keypermission[i]->key);
+		p->end = keep_bytes(model, role->keypermission[i]->range_end);
+	}
+	auth->nroles++;
+}
+
+/* An import takes the place of all there was */
+void
+model_auth_import(Model *model, Quorum__CopyChunk *const *chunks, int nchunks)
+{
+	ModelAuth  *auth = model->auth;
+	bool		enabled = chunks[0]->header->auth_enabled;
+	bool		revised = model_auth_any(model) || auth->enabled != enabled;
+	size_t		j;
+	int			i;
+
 	auth->nusers = auth->nroles = auth->nmap = auth->ngranted = auth->npermissions = 0;
-	auth->enabled = enabled;
+	for (i = 0; i < nchunks; i++)
+	{
+		for (j = 0; j < chunks[i]->n_auth; j++)
+		{
+			const Quorum__CopyAuth *item = chunks[i]->auth[j];
+
+			if (item->kind == QUORUM__COPY_AUTH__KIND__USER)
+				put_user(model, item);
+			else if (item->kind == QUORUM__COPY_AUTH__KIND__ROLE)
+				put_role(model, item);
+			else
+			{
+				strlcpy(auth->map[auth->nmap][0],
+						pnstrdup((char *) item->name.data, item->name.len), 16);
+				strlcpy(auth->map[auth->nmap++][1],
+						pnstrdup((char *) item->value.data, item->value.len), 16);
+			}
+		}
+	}
+	auth->enabled = enabled && model_auth_is_root(model, "root", NULL);
+	auth->revision += revised || model_auth_any(model);
 }
 
 /* Carry out a permitted command about users and roles */

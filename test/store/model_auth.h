@@ -52,7 +52,7 @@ extern StoreError model_auth_check(Model *model, const char *user, const char *r
 								   ProtobufCBinaryData key, ProtobufCBinaryData end);
 extern bool model_auth_is_root(Model *model, const char *user, const char *role);
 extern bool model_auth_any(Model *model);
-extern void model_auth_clear(Model *model, bool enabled);
+extern void model_auth_import(Model *model, Quorum__CopyChunk *const *chunks, int nchunks);
 extern StoreError model_auth_apply(Model *model, const Quorum__Command *command);
 
 #endif							/* PGQ_TEST_MODEL_AUTH_H */

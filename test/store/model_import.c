@@ -77,7 +77,7 @@ switch_over(ModelTxn *txn, const Quorum__ImportRequest *request)
 	all.key.data = all.range_end.data = zero;
 	all.key.len = all.range_end.len = 1;
 	(void) model_run_delete(txn, &all);
-	model_auth_clear(model, import->chunks[0]->header->auth_enabled);
+	model_auth_import(model, import->chunks, import->nchunks);
 
 	for (i = 0; i < import->nchunks; i++)
 	{

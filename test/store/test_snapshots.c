@@ -162,7 +162,7 @@ run_stream(void *arg)
 	uint32		len;
 
 	stream->chunks = 0;
-	while ((len = store_snapshot_next(reader, world->tree, gen_number(&world->gen, 5000), &chunk)) > 0)
+	while ((len = store_snapshot_next(reader, world->tree, gen_number(&world->gen, 1500), &chunk)) > 0)
 	{
 		expect(store_install_chunk(writer, stream->receiver->tree, chunk, len));
 		pfree(chunk);
@@ -190,6 +190,7 @@ test_snapshot_copy(void)
 		World	   *world = world_with_state(seed, 60);
 		Receiver	receiver;
 		Stream		stream = {world, &receiver, false, 0, NULL};
+		World		copy;
 		char		log_meta[8];
 
 		make_receiver(&receiver);
@@ -198,6 +199,9 @@ test_snapshot_copy(void)
 		expect(logring_read_meta(receiver.log, log_meta, 8) == 4 && memcmp(log_meta, "meta", 4) == 0);
 		check_messages_equal(world, "meta", &store_read_meta(receiver.tree)->base, &stream.meta->base);
 		check_received(world, &receiver);
+		copy = *world;
+		copy.tree = receiver.tree;
+		world_check_auth(&copy);
 		drop_receiver(&receiver);
 		drop_sender(world);
 	}
