@@ -77,6 +77,20 @@ SQL
 	return $session;
 }
 
+# End sessions that run in a loop; they would not notice that their clients have gone.
+sub end_loops
+{
+	my @sessions = @_;
+	$cluster->close_session($_) for @sessions;
+	my $loops = "FROM pg_stat_activity WHERE query LIKE 'DO %' AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+	for my $i ($cluster->members)
+	{
+		$cluster->wait_until("end of sessions on n$i",
+			sub { $cluster->sql($i, "SELECT count(pg_terminate_backend(pid)) $loops") eq '0' });
+	}
+	return;
+}
+
 sub reads_since
 {
 	my ($i, $since) = @_;
@@ -168,7 +182,7 @@ for my $victim_is ('follower', 'leader')
 			"$what: answered again afterwards");
 		$cluster->leader;
 		sleep(0.5);
-		$cluster->close_session($_) for @sessions;
+		end_loops(@sessions);
 		check_bound($writer, $victim, $what);
 	}
 }
