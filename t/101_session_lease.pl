@@ -92,6 +92,13 @@ my ($kept_id) = $kept->{out} =~ /first=(\d+)/;
 sleep(4);
 is(exists_key('kept'), 1, 'a lease of 3 s lives after 4 s');
 
+# The raft worker starts anew: the sessions of its instance notice nothing.
+my $worker = $cluster->worker_pid($other, 'pg_quorum raft');
+$cluster->sql($other, "SELECT pg_terminate_backend($worker)");
+ok($cluster->worker_came_back($other, 'pg_quorum raft', $worker), 'the worker of the instance comes back');
+sleep(4);
+is(exists_key('kept'), 1, 'and goes on to renew');
+
 # kill -9 of a backend: PostgreSQL ends all processes of the instance, and
 # nobody renews any more.
 my ($victim) = holder($one, 'crashed', '3s');
@@ -158,7 +165,9 @@ sub many { return $cluster->try_sql($leader, "SELECT quorum.count('many/', prefi
 ok($cluster->wait_until('leases of all sessions', sub { many() == MANY }, 60), MANY . ' sessions have leases')
   or diag($err);
 my $log = -s $cluster->node($one)->logfile;
+my $commit = $cluster->sql($leader, 'SELECT commit_index FROM quorum.status');
 sleep(6);
+is($cluster->sql($leader, 'SELECT commit_index FROM quorum.status'), $commit, 'renewals leave nothing in the log');
 my $renewals = renewals($log);
 note("renewals in 6 s: @$renewals");
 cmp_ok(scalar(@$renewals), '>=', 3, 'leases of 3 s are renewed about every second');

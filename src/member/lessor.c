@@ -624,12 +624,14 @@ checkpoint(int64 now)
 }
 
 /*
- * Is there anything that may be revoked now?
+ * Is there anything that may be revoked now?  While the alarm CORRUPT is raised the
+ * store refuses to, and trying would only fill the log.
  */
 static bool
 batch_wanted(int64 now)
 {
 	return ndue > 0 &&
+		!store_alarm_active(store_meta(worker->store), ETCDSERVERPB__ALARM_TYPE__CORRUPT) &&
 		(now >= next_batch_at ||
 		 dlist_head_element(Lease, node, &due)->state == LEASE_CONDEMNED);
 }
@@ -685,6 +687,9 @@ finish_batch(void)
 	if (batch_last == 0 || worker->applied < batch_last)
 		return;
 	batch_last = 0;
+	ereport(DEBUG1,
+			(errmsg_internal("revoked leases, %d at most, applied in " INT64_FORMAT " us; " INT64_FORMAT " left",
+							 batch_limit, batch_spent, (int64) ndue)));
 	if (batch_spent > REVOKE_SLOW_MS * 1000)
 		batch_limit = Max(batch_limit / 2, REVOKE_BATCH_MIN);
 	else if (batch_spent < REVOKE_FAST_MS * 1000)
