@@ -159,6 +159,15 @@ run_by_revision(int64 keep, TimestampTz now)
 }
 
 /*
+ * autocompact_start() -- the store may be another: forget the revisions it had.
+ */
+void
+autocompact_start(void)
+{
+	state.mode = 0;
+}
+
+/*
  * autocompact_tick() -- do what the settings ask for.  In a turn.
  */
 void

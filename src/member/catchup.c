@@ -312,6 +312,20 @@ incoming_abort(void)
 	memset(&incoming, 0, sizeof(incoming));
 }
 
+/*
+ * catchup_forget() -- end all streams; the store they are of is being closed.
+ * What has come of a state that was not complete is discarded at the next start.
+ */
+void
+catchup_forget(void)
+{
+	while (streams != NULL)
+		stream_end(streams);
+	if (incoming.active)
+		MemoryContextDelete(incoming.context);
+	memset(&incoming, 0, sizeof(incoming));
+}
+
 static void
 incoming_fail(uint64 from, uint64 stream)
 {

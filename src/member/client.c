@@ -26,11 +26,13 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "tcop/utility.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
@@ -41,6 +43,9 @@
 #include "../store/store.h"
 #include "shared.h"
 #include "../compat.h"
+
+/* How often to look whether a locked store is free again */
+#define LOCKED_RETRY_MS			10
 
 static bool exit_callback_registered = false;
 
@@ -254,6 +259,11 @@ report_timeout(SlotState state, SlotKind kind, QuestionKind question, int timeou
 				 errmsg("pg_quorum is not active in this database cluster"),
 				 errdetail("%s", status.reason),
 				 errhint("Run CREATE EXTENSION pg_quorum in the database that pg_quorum.database names.")));
+	if (status.reason[0] != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+				 errmsg("the member cannot work at present"),
+				 errdetail("%s  The request was not carried out.", status.reason)));
 	ereport(ERROR,
 			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
 			 errmsg(status.leader_id == 0 ? "no leader is known" : "no quorum of members answered in time"),
@@ -286,6 +296,12 @@ report_outcome(SlotOutcome outcome)
 					(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
 					 errmsg("outcome of the request is unknown"),
 					 errdetail("This member was removed from the cluster while the request was under way.")));
+			break;
+		case OUTCOME_STORE_GONE:
+			ereport(ERROR,
+					(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
+					 errmsg("the store of this member was dropped while it handled this request"),
+					 errdetail("Other members may have carried it out.")));
 			break;
 		case OUTCOME_UNKNOWN_KIND:
 			ereport(ERROR,
@@ -806,10 +822,41 @@ member_role_name(MemberRole role)
 	return "unknown";
 }
 
+/*
+ * member_open_store_if_any() -- see member.h.
+ */
+Relation
+member_open_store_if_any(void)
+{
+	Relation	rel = storage_open(STORAGE_TREE, AccessShareLock, true);
+	TimestampTz deadline;
+
+	if (likely(rel != NULL))
+		return rel;
+	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), setting_request_timeout);
+	while ((rel = storage_open(STORAGE_TREE, AccessShareLock, true)) == NULL)
+	{
+		if (!OidIsValid(get_relname_relid("mvcc", get_namespace_oid("quorum", true))))
+			return NULL;
+		if (GetCurrentTimestamp() >= deadline)
+			ereport(ERROR,
+					(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+					 errmsg("the store is locked"),
+					 errdetail("Another session has locked \"quorum.mvcc\" exclusively for %d ms.",
+							   setting_request_timeout),
+					 errhint("pg_locks shows who it is.")));
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 LOCKED_RETRY_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	return rel;
+}
+
 Relation
 member_open_store(void)
 {
-	Relation	rel = storage_open(STORAGE_TREE, AccessShareLock, false);
+	Relation	rel = member_open_store_if_any();
 
 	if (rel == NULL)
 		ereport(ERROR,

@@ -43,6 +43,18 @@ entries_init(void)
 	bytes = 0;
 }
 
+void
+entries_forget(void)
+{
+	if (ring == NULL)
+		return;
+	MemoryContextDelete(data_context);
+	pfree(ring);
+	ring = NULL;
+	first = count = 0;
+	bytes = 0;
+}
+
 static inline LogEntry *
 at(uint64 index)
 {

@@ -413,7 +413,7 @@ identity_start(void)
 
 /*
  * identity_begin_rejoin() -- give up this data and identity, and be a new
- * member that asks to be taken in.  In a turn; the worker starts again.
+ * member that asks to be taken in.  In a turn; the worker starts over after it.
  */
 void
 identity_begin_rejoin(void)
@@ -444,13 +444,12 @@ identity_begin_rejoin(void)
 			(errmsg("member \"%s\" gives up id %016llx and asks to join as %016llx",
 					setting_member_name, (unsigned long long) meta.replaces,
 					(unsigned long long) meta.member_id)));
-	turn_end();
-	proc_exit(1);				/* restarted by the postmaster */
+	worker->start_over = START_OVER_OTHER;
 }
 
 /*
  * identity_begin_new_cluster() -- let the next start make a cluster of this
- * data.  In a turn; the worker starts again.
+ * data.  In a turn; the worker starts over after it.
  */
 void
 identity_begin_new_cluster(void)
@@ -461,6 +460,5 @@ identity_begin_new_cluster(void)
 	worker->meta.fence = random_number();
 	worker->meta.joining = false;
 	identity_write_meta();
-	turn_end();
-	proc_exit(1);
+	worker->start_over = START_OVER_OTHER;
 }

@@ -360,6 +360,16 @@ end_term(void)
 	store_replaced = false;
 }
 
+/*
+ * lessor_start() -- begin with nothing; called when the consensus core has been
+ * made anew, perhaps on another store.
+ */
+void
+lessor_start(void)
+{
+	end_term();
+}
+
 static void
 begin_term(uint64 term)
 {

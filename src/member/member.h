@@ -291,4 +291,8 @@ extern void member_new_cluster(void);
 /* Open quorum.mvcc for reading; ERROR 55000 with a hint if there is no store yet */
 extern Relation member_open_store(void);
 
+/* The same, NULL if quorum.mvcc does not exist; whether it is formatted is the caller's to
+ * find out.  ERROR 57P03 if it stays locked for as long as a request may take. */
+extern Relation member_open_store_if_any(void);
+
 #endif							/* PGQ_MEMBER_H */

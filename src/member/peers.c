@@ -173,6 +173,16 @@ link_close(Link *link, const char *why)
 		catchup_peer_lost(link->peer->id);
 }
 
+static void
+link_free(Link *link)
+{
+	if (link->conn != NULL)
+		PQfinish(link->conn);
+	if (link->last_error != NULL)
+		pfree(link->last_error);
+	pfree(link);
+}
+
 /*
  * The parameters of a connection: one more.
  */
@@ -931,17 +941,29 @@ peers_set(List *members)
 	events_stale = true;
 }
 
+/*
+ * peers_shutdown() -- close all links and have no peers.
+ */
 void
 peers_shutdown(void)
 {
+	Peer	   *peers = worker->peers;
+	int			n = worker->npeers;
 	int			i;
 	int			k;
 
-	for (i = 0; i < worker->npeers; i++)
-		for (k = 0; k < LINK_COUNT; k++)
-			if (worker->peers[i].links[k]->conn != NULL)
-				PQfinish(worker->peers[i].links[k]->conn);
+	worker->peers = NULL;
 	worker->npeers = 0;
+	for (i = 0; i < n; i++)
+	{
+		for (k = 0; k < LINK_COUNT; k++)
+			link_free(peers[i].links[k]);
+		pfree(peers[i].name);
+		pfree(peers[i].conninfo);
+	}
+	if (peers != NULL)
+		pfree(peers);
+	events_stale = true;
 }
 
 /* ---------- waiting ---------- */

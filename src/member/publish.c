@@ -115,6 +115,18 @@ publish_status(void)
 		status.compacted_revision = meta->compacted_revision;
 	}
 
+	if (worker->locked_out[0] != '\0')
+	{
+		if (status.reason[0] == '\0')
+			strlcpy(status.reason, worker->locked_out, sizeof(status.reason));
+		if (status.role == MEMBER_LEADER && worker->npeers > 0)
+		{
+			/* handed over; by now to nobody knows whom */
+			status.role = MEMBER_FOLLOWER;
+			status.leader_id = 0;
+		}
+	}
+
 	SpinLockAcquire(&s->mutex);
 	s->status = status;
 	SpinLockRelease(&s->mutex);

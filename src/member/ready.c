@@ -356,6 +356,38 @@ ready_run(void)
 	}
 }
 
+/*
+ * ready_hand_over() -- this leader cannot make turns for a while: tell the most
+ * advanced voter to campaign at once.  Outside of a turn, so nothing may be
+ * written; but the core had nothing left to be written, and to hand over is one
+ * message, if that voter is in step.  If not, the others notice by themselves.
+ */
+void
+ready_hand_over(void)
+{
+	MemoryContext old;
+	struct raft_ready rd;
+	size_t		i;
+
+	if (raft_has_ready(worker->raft) || raft_transfer(worker->raft, 0) != RAFT_OK ||
+		!raft_has_ready(worker->raft))
+		return;
+	check_core(raft_ready(worker->raft, &rd));
+	if (rd.has_write)
+		elog(ERROR, "unexpected write of the consensus core");
+	old = MemoryContextSwitchTo(worker->turn);
+	for (i = 0; i < rd.n_msgs; i++)
+	{
+		Peer	   *peer = peers_find(rd.msgs[i].to);
+
+		if (rd.msgs[i].type == RAFT_MSG_TIMEOUT_NOW && peer != NULL)
+			peers_queue_message(peer, encode_message(&rd.msgs[i]));
+	}
+	peers_flush();
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(worker->turn);
+}
+
 /* ---------- flushing ---------- */
 
 static void

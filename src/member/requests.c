@@ -642,6 +642,28 @@ requests_abandon(void)
 }
 
 /*
+ * The store is gone.  What was proposed may have been carried out by other
+ * members, but no answer will come.  What has not been is tried on the next store.
+ */
+void
+requests_store_gone(void)
+{
+	int			i;
+
+	for (i = 0; i < MaxBackends; i++)
+	{
+		RequestSlot *slot = &member_slots[i];
+
+		if (pg_atomic_read_u32(&slot->state) != SLOT_PROPOSED)
+			continue;
+		if (slot->kind == SLOT_COMMAND)
+			requests_complete(slot->number, OUTCOME_STORE_GONE, NULL, 0);
+		else if (slot->kind == SLOT_READ || slot->kind == SLOT_QUESTION)
+			requeue(slot, SLOT_PROPOSED);
+	}
+}
+
+/*
  * This member has been taken into the cluster: answer those who asked for it.
  */
 void

@@ -64,6 +64,7 @@ typedef enum SlotOutcome
 	OUTCOME_TOO_BIG,			/* the core refuses an entry of this size */
 	OUTCOME_POISON,				/* the worker died while it took this request */
 	OUTCOME_REMOVED,			/* the member was removed from the cluster meanwhile */
+	OUTCOME_STORE_GONE,			/* the extension was dropped, or the store given up */
 	OUTCOME_UNKNOWN_KIND,		/* the leader does not know such questions */
 	OUTCOME_STATE,				/* not possible in this state; see status */
 	OUTCOME_NO_MEMORY			/* done, but the result does not fit in shared memory */

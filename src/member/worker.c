@@ -12,7 +12,14 @@
  *
  * The worker is crash-only.  Whatever it needs to go on is in the relations
  * or can be asked of the peers, so any ERROR simply ends it and the postmaster
- * starts it again.
+ * starts it again.  What is no error does not cost that second: when the
+ * extension is dropped or created anew, when a member gives up its identity, and when
+ * timeouts are set, the worker closes everything and starts over by itself.
+ *
+ * Whoever locks one of our relations exclusively stops the member: without
+ * the locks nothing can be written, and so nothing promised.  A leader then
+ * passes leadership on before the others miss it, and everyone goes on when
+ * the lock is gone.
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -77,7 +84,7 @@ static int	started_heartbeat;
 static int	started_election;
 static char pending_quarantine[MEMBER_REASON_LEN];
 static bool in_apply;
-static bool turn_refused;		/* the last one could not have the relations */
+static TimestampTz locked_since;	/* 0: our relations are to be had */
 
 /* ---------- life ---------- */
 
@@ -140,12 +147,14 @@ turn_begin(void)
 		CommitTransactionCommand();
 		return false;
 	}
-	if (worker->raft != NULL &&
+	if (OidIsValid(worker->tree_oid) &&
 		(RelationGetRelid(worker->tree_rel) != worker->tree_oid ||
 		 RelationGetRelid(worker->log_rel) != worker->log_oid))
 	{
-		ereport(LOG, (errmsg("the extension was created anew, starting over")));
-		proc_exit(1);
+		ereport(LOG, (errmsg("the extension was created anew")));
+		worker->start_over = START_OVER_OTHER;
+		turn_end();
+		return false;
 	}
 	MemoryContextSwitchTo(worker->turn);
 	return true;
@@ -177,6 +186,94 @@ extension_exists(void)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(worker->context);
 	return exists;
+}
+
+/*
+ * start_over() -- let go of the store and of everything that was made from it, and
+ * be as a new worker is.  Outside of a turn.
+ *
+ * What files keep between turns is made anew by their functions that
+ * start_raft() calls.  worker->context itself is not reset: it also holds what lives as long
+ * as the process.
+ */
+static void
+start_over(void)
+{
+	bool		other = worker->start_over == START_OVER_OTHER;
+
+	peers_shutdown();
+	streams_close_all();
+	catchup_forget();
+	entries_forget();
+	if (worker->raft != NULL)
+		raft_free(worker->raft);
+	if (worker->store != NULL)
+		store_close(worker->store);
+	if (worker->ring != NULL)
+		logring_close(worker->ring);
+	worker->raft = NULL;
+	worker->store = NULL;
+	worker->ring = NULL;
+	worker->tree_oid = worker->log_oid = InvalidOid;
+	worker->flush_delegated = false;
+	worker->more_work = worker->holding = worker->peers_changed = false;
+	worker->role = MEMBER_STOPPED;
+	worker->start_over = START_OVER_NOT;
+	pending_quarantine[0] = '\0';
+
+	if (other)
+	{
+		uint32		len;
+
+		memset(&worker->meta, 0, sizeof(worker->meta));
+		MemoryContextSwitchTo(worker->turn);
+		while (inbox_take(&len) != NULL)
+			;					/* nothing that comes now was meant for another store */
+		MemoryContextSwitchTo(worker->context);
+		requests_store_gone();
+		publish_revision(0);
+		publish_status();
+	}
+	MemoryContextReset(worker->turn);
+}
+
+/*
+ * No turn can be made, since somebody else has locked a relation of ours.  If
+ * that goes on: say so once, and let another member lead.
+ */
+static void
+note_locked_out(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (locked_since == 0)
+		locked_since = now;
+	if (worker->locked_out[0] != '\0' ||
+		!TimestampDifferenceExceeds(locked_since, now, setting_election_timeout / 2))
+		return;
+
+	strlcpy(worker->locked_out,
+			"Another session has locked \"quorum.mvcc\" or \"quorum.raft_log\" exclusively.",
+			sizeof(worker->locked_out));
+	ereport(LOG,
+			(errmsg("member does nothing while its relations are locked"),
+			 errdetail("%s", worker->locked_out),
+			 errhint("pg_locks shows who it is.  The member goes on as soon as the lock is released.")));
+	if (worker->role == MEMBER_LEADER)
+		ready_hand_over();
+	publish_status();
+}
+
+static void
+note_not_locked(void)
+{
+	if (locked_since == 0)
+		return;
+	locked_since = 0;
+	if (worker->locked_out[0] == '\0')
+		return;
+	worker->locked_out[0] = '\0';
+	ereport(LOG, (errmsg("relations of the member are free again")));
 }
 
 /* What the log holds, collected for the core. */
@@ -228,9 +325,6 @@ start_raft(void)
 	const Quorum__StoreMeta *meta;
 	enum raft_boot_fault fault;
 	MemoryContext old;
-
-	worker->tree_oid = RelationGetRelid(worker->tree_rel);
-	worker->log_oid = RelationGetRelid(worker->log_rel);
 
 	old = MemoryContextSwitchTo(worker->context);
 	worker->ring = logring_open(worker->log_rel);
@@ -297,6 +391,8 @@ start_raft(void)
 	entries_init();
 	peers_reload();
 	staleness_start();
+	lessor_start();
+	autocompact_start();
 	requests_adopt();
 	questions_start();
 	membership_start();
@@ -318,13 +414,20 @@ try_start(void)
 	if (!turn_begin())
 	{
 		if (extension_exists())
+		{
+			note_locked_out();
 			return false;
+		}
+		note_not_locked();
 		worker->role = MEMBER_IDLE;
 		snprintf(worker->meta.reason, sizeof(worker->meta.reason),
 				 "The extension does not exist in database \"%s\".", setting_database);
 		publish_status();
 		return false;
 	}
+	note_not_locked();
+	worker->tree_oid = RelationGetRelid(worker->tree_rel);
+	worker->log_oid = RelationGetRelid(worker->log_rel);
 	worker->role = MEMBER_STOPPED;
 	worker->meta.reason[0] = '\0';
 	identity_start();
@@ -576,16 +679,20 @@ run_turn(void)
 {
 	int			rounds;
 
-	turn_refused = !turn_begin();
-	if (turn_refused)
+	if (!turn_begin())
 	{
-		if (!extension_exists())
+		if (worker->start_over != START_OVER_NOT)
+			return;
+		if (extension_exists())
+			note_locked_out();
+		else
 		{
 			ereport(LOG, (errmsg("the extension was dropped")));
-			proc_exit(1);
+			worker->start_over = START_OVER_OTHER;
 		}
 		return;
 	}
+	note_not_locked();
 
 	if (pending_quarantine[0] != '\0' && worker->raft != NULL)
 		stop_for_quarantine();
@@ -652,7 +759,11 @@ wait_for_work(void)
 	int			n;
 	int			i;
 
-	if (worker->more_work)
+	if (worker->start_over != START_OVER_NOT)
+		timeout = 0;
+	else if (locked_since != 0)
+		timeout = BUSY_RETRY_MS;
+	else if (worker->more_work)
 		timeout = 0;
 	else if (worker->raft == NULL)
 		timeout = IDLE_POLL_MS;
@@ -669,7 +780,7 @@ wait_for_work(void)
 	peers_prepare_wait(wait_set);
 
 	/* sockets that cannot be read now would end every wait at once */
-	if (turn_refused && streams_readable())
+	if (locked_since != 0 && streams_readable())
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, BUSY_RETRY_MS,
 						 pgq_wait_event(&wait_event, "QuorumWorkerMain"));
@@ -698,7 +809,7 @@ has_work(void)
 		member_shared->queue_head != member_shared->queue_tail)
 		return true;
 	if (worker->raft == NULL)
-		return false;
+		return true;			/* quarantined: look whether the store is still that one */
 	return GetCurrentTimestamp() >= next_tick || raft_has_ready(worker->raft) ||
 		worker->flush_delegated || catchup_active() || ready_held_is_due() ||
 		requests_collecting() || (compacting && GetCurrentTimestamp() >= compact_at);
@@ -712,8 +823,8 @@ reload_settings(void)
 	if (worker->raft != NULL && (setting_heartbeat_interval != started_heartbeat ||
 								 setting_election_timeout != started_election))
 	{
-		ereport(LOG, (errmsg("restarting the raft worker to use its new timeouts")));
-		proc_exit(1);
+		ereport(LOG, (errmsg("member starts over to use its new timeouts")));
+		worker->start_over = START_OVER_SAME;
 	}
 }
 
@@ -745,6 +856,8 @@ member_worker_main(Datum arg)
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 			reload_settings();
+		if (worker->start_over != START_OVER_NOT)
+			start_over();
 
 		if (worker->raft == NULL && worker->role != MEMBER_QUARANTINED)
 			(void) try_start();

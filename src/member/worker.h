@@ -92,6 +92,14 @@ typedef struct Peer
 	TimestampTz heartbeat_at;	/* sent and not yet answered; 0: none */
 } Peer;
 
+/* Wanted of the loop: to go back to where a new worker begins. */
+typedef enum StartOver
+{
+	START_OVER_NOT,
+	START_OVER_SAME,			/* with the same store, for new settings */
+	START_OVER_OTHER			/* the store is gone, or is another */
+} StartOver;
+
 typedef struct Worker
 {
 	MemoryContext context;		/* as long as the worker */
@@ -100,6 +108,8 @@ typedef struct Worker
 	MemberMeta	meta;
 	uint64		nonce;			/* random, of this start */
 	MemberRole	role;
+	StartOver	start_over;
+	char		locked_out[MEMBER_REASON_LEN];	/* why no turn can be made; or empty */
 
 	struct raft *raft;
 	LogRing    *ring;
@@ -154,13 +164,14 @@ extern void identity_quarantine(const char *reason);	/* in a turn */
 extern uint64 identity_hash(const char *a, const char *b);
 extern List *identity_initial_members(void);	/* of Quorum__Member * */
 extern uint64 identity_own_id(void);
-extern void identity_begin_rejoin(void);	/* in a turn; the worker restarts */
+extern void identity_begin_rejoin(void);	/* in a turn; the worker starts over */
 extern void identity_begin_new_cluster(void);
 extern void identity_take_place(uint64 cluster_id, uint64 member_id);	/* likewise */
 extern uint64 identity_token(void);
 
 /* entries.c: recent entries in memory */
 extern void entries_init(void);
+extern void entries_forget(void);	/* until entries_init() */
 extern void entries_append(uint64 index, uint64 term, uint8 type, const char *data, uint32 size);
 extern const LogEntry *entries_get(uint64 index);
 extern void entries_trim(uint64 upto);
@@ -223,6 +234,7 @@ extern void requests_complete_reads(void);
 extern bool requests_collecting(void);
 extern void requests_overtaken(void);
 extern bool requests_propose(Quorum__Command *command); /* of the worker itself */
+extern void requests_store_gone(void);
 extern void requests_ask_again(uint64 number);	/* a question, at the next tick */
 extern bool requests_retry_questions(uint64 term, bool overdue);
 extern void requests_joined(void);
@@ -278,6 +290,7 @@ extern void keywait_signal(void);	/* after a batch has been published */
 extern void keywait_signal_all(void);
 
 /* lessor.c: the leader keeps the time of leases */
+extern void lessor_start(void);
 extern void lessor_run(void);	/* in a turn, outside of apply */
 extern void lessor_apply_begins(void);
 extern void lessor_applied(const Quorum__Command *command, StoreError error);
@@ -297,6 +310,7 @@ extern void ready_flush(void);	/* make writes durable, or have it done */
 extern void ready_poll_flusher(void);
 extern void ready_release_held(void);	/* send held commit news now */
 extern bool ready_held_is_due(void);
+extern void ready_hand_over(void);	/* outside of a turn: pass leadership on */
 extern void apply_run(void);	/* a bounded amount */
 extern void log_trim(void);
 
@@ -309,6 +323,7 @@ extern void catchup_report(uint64 from, const Quorum__StateReport *report);
 extern void catchup_receive(uint64 from, const Quorum__StateChunk *chunk);
 extern void catchup_install(const struct raft_snap *snap);	/* the core says switch */
 extern void catchup_peer_lost(uint64 id);
+extern void catchup_forget(void);	/* the store is about to be closed */
 
 /* streams.c: connections that the worker reads by itself */
 typedef void (*StreamDeliver) (const char *bytes, uint32 len);
@@ -366,6 +381,7 @@ extern void corrupt_tick(void);
 PGDLLEXPORT extern void member_checker_main(Datum arg);
 
 /* autocompact.c */
+extern void autocompact_start(void);
 extern void autocompact_tick(void); /* in a turn */
 
 /* publish.c */

@@ -26,6 +26,7 @@
 #include "utils/acl.h"
 #include "utils/rel.h"
 
+#include "member/member.h"
 #include "sql.h"
 
 /* What this session last knew of authentication */
@@ -84,7 +85,7 @@ is_named(const Quorum__Command *command)
 static Relation
 open_store(void)
 {
-	Relation	store = storage_open(STORAGE_TREE, AccessShareLock, false);
+	Relation	store = member_open_store_if_any();
 
 	if (store != NULL && !store_is_formatted(store))
 	{

@@ -94,13 +94,14 @@ add_known(RowBuilder *row, uint64 value)
 }
 
 /*
- * The store, or NULL where there is none that could be read; the caller
- * closes it with sql_end_read().
+ * The store, or NULL where there is none that could be read (nowait: at once); the
+ * caller closes it with sql_end_read().
  */
 static Relation
-open_store_if_any(void)
+open_store_if_any(bool nowait)
 {
-	Relation	store = storage_open(STORAGE_TREE, AccessShareLock, false);
+	Relation	store = nowait ? storage_open(STORAGE_TREE, AccessShareLock, true) :
+		member_open_store_if_any();
 
 	if (store != NULL && !tree_is_formatted(store))
 	{
@@ -172,7 +173,8 @@ quorum_get_status(PG_FUNCTION_ARGS)
 
 	sql_require_member();
 	member_get_status(&status);
-	store = open_store_if_any();
+	/* who asks must learn that the store is locked, not wait for it */
+	store = open_store_if_any(true);
 	if (store != NULL)
 	{
 		meta = store_read_meta(store);
@@ -306,7 +308,7 @@ quorum_get_members(PG_FUNCTION_ARGS)
 
 	sql_require_member();
 	sql_sink_begin(&sink, fcinfo, SQL_TEXT);
-	store = open_store_if_any();
+	store = open_store_if_any(false);
 	if (store == NULL)
 		return (Datum) 0;
 	members = store_read_members(store);

@@ -85,7 +85,7 @@ member_name(List *members, uint64 id)
 static Quorum__StoreMeta *
 read_alarms(List **members)
 {
-	Relation	store = storage_open(STORAGE_TREE, AccessShareLock, false);
+	Relation	store = member_open_store_if_any();
 	Quorum__StoreMeta *meta = NULL;
 
 	*members = NIL;
