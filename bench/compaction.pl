@@ -146,6 +146,7 @@ printf "\nstore, MB: %.0f; in use %.0f before and %.0f after the compaction; as 
 
 my $slow = $beside->{max} > $option{limit} && $beside->{max} > 2 * $alone->{max};
 print "a put was held up for more than $option{limit} ms\n" if $slow;
-my $grows = $size_again > 1.15 * $size;
+# What was kept is there beside as many versions again.
+my $grows = $size_again > 1.1 * ($size + $in_use_after);
 print "the space that was freed does not serve again\n" if $grows;
 exit($slow || $grows ? 1 : 0);
