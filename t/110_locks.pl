@@ -12,6 +12,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Lockers;
 use QuorumCluster;
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -296,6 +297,22 @@ ask($stuck, 'next', "quorum.unlock('nothing')");
 is(answer($stuck, 'next'), 'false', 'the cancelled session goes on');
 is(keys_of('stuck'), 0, 'and does not stand in the queue');
 is($cluster->sql($others[0], "SELECT quorum.try_lock('stuck') > 0"), 't', 'so another gets the lock at once');
+
+# ---------------------------------------------------------------------------
+# Many at once, without faults: never two, and in the order of the tokens
+# ---------------------------------------------------------------------------
+
+my %count = Lockers->new($cluster, sessions => 12, duration => 4, name => 'many', cancel => 60, timeout => 60, die => 30, hold => 6)->finish;
+note(join(', ', map { "$_=$count{$_}" } sort keys %count));
+cmp_ok($count{locked}, '>', 50, 'many: the lock goes round');
+is("$count{refused} $count{overlaps} $count{lost} $count{twice} $count{false_assert} $count{false_refusal} $count{hung}",
+	'0 0 0 0 0 0 0', 'many: nothing went wrong');
+is(join(' ', grep { /^state_/ && !/^state_(?:55P03|57014|lost)$/ } keys %count), '', 'many: no odd error');
+ok(wait_for_keys('many', 0), 'many: no key is left');
+%count = Lockers->new($cluster, sessions => 12, duration => 3, name => 'some', capacity => 4, cancel => 60, timeout => 60, die => 30, hold => 20)->finish;
+note(join(', ', map { "$_=$count{$_}" } sort keys %count));
+is("$count{overlaps} $count{lost} $count{hung}", '0 0 0', 'some: never more in the semaphore than fit');
+ok(wait_for_keys('some', 0), 'some: no key is left');
 
 $cluster->stop;
 done_testing();

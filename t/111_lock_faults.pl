@@ -50,26 +50,6 @@ sub under_locks
 	return %count;
 }
 
-# ---------------------------------------------------------------------------
-# Many at once, without faults: never two, and in the order of the tokens
-# ---------------------------------------------------------------------------
-
-my %count = Lockers->new($cluster, sessions => 12, duration => 4, name => 'many', cancel => 60, timeout => 60, die => 30, hold => 6)->finish;
-note(join(', ', map { "$_=$count{$_}" } sort keys %count));
-cmp_ok($count{locked}, '>', 50, 'many: the lock goes round');
-is("$count{refused} $count{overlaps} $count{lost} $count{twice} $count{false_assert} $count{false_refusal} $count{hung}",
-	'0 0 0 0 0 0 0', 'many: nothing went wrong');
-is(join(' ', grep { /^state_/ && !/^state_(?:55P03|57014|lost)$/ } keys %count), '', 'many: no odd error');
-ok(is_empty('many'), 'many: no key is left');
-%count = Lockers->new($cluster, sessions => 12, duration => 3, name => 'some', capacity => 4, cancel => 60, timeout => 60, die => 30, hold => 20)->finish;
-note(join(', ', map { "$_=$count{$_}" } sort keys %count));
-is("$count{overlaps} $count{lost} $count{hung}", '0 0 0', 'some: never more in the semaphore than fit');
-ok(is_empty('some'), 'some: no key is left');
-
-# ---------------------------------------------------------------------------
-# With faults
-# ---------------------------------------------------------------------------
-
 under_locks('cut', sub {
 	for (1 .. 2)
 	{
