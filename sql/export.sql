@@ -66,6 +66,34 @@ SELECT count(*) FROM quorum.keys;
 SELECT quorum.compact(quorum.revision());
 SELECT quorum.put('z', '1') - quorum.compacted_revision() AS one;
 
+-- users, roles and the user map come along, and whether they count
+SELECT quorum.user_add('root'), quorum.user_grant_role('root', 'root');
+SELECT quorum.user_add('alice'), quorum.role_add('r'), quorum.user_grant_role('alice', 'r');
+SELECT quorum.role_grant_permission('r', 'readwrite', 'a', prefix => true);
+SELECT quorum.user_map('quorum_writer', 'alice');
+SELECT quorum.auth_enable();
+CREATE TABLE guarded (n int, chunk bytea);
+INSERT INTO guarded SELECT row_number() OVER (), c FROM (SELECT quorum.export() AS c) AS e;
+SELECT quorum.import('SELECT chunk FROM copy ORDER BY n', 'bump', true) > 0 AS without;
+SELECT * FROM quorum.users;
+SELECT enabled FROM quorum.auth_status();
+SELECT quorum.import('SELECT chunk FROM guarded ORDER BY n') > 0 AS kept;
+SELECT quorum.import('SELECT chunk FROM guarded ORDER BY n', 'bump', true) > 0 AS guarded;
+SELECT name, roles, mapped_roles FROM quorum.users ORDER BY name;
+SELECT name, permission, key, range_end FROM quorum.roles ORDER BY name;
+SELECT enabled FROM quorum.auth_status();
+SET ROLE quorum_writer;
+SELECT quorum.put('a', 'by alice') > 0 AS allowed;
+SELECT quorum.put('b', 'by alice') > 0 AS allowed;
+SET ROLE quorum_admin;
+SELECT quorum.export();
+SELECT quorum.import('SELECT decode('''', ''hex'')');
+SELECT quorum.discard_import();
+RESET ROLE;
+SELECT quorum.auth_disable();
+SELECT * FROM quorum.check();
+DROP TABLE guarded;
+
 -- copies that are none
 \set VERBOSITY sqlstate
 SELECT quorum.import('SELECT chunk FROM copy ORDER BY n DESC', 'bump', true);

@@ -17,7 +17,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 # All members are on one machine, so their clocks are one.
-my $bound = 1.5;
+my $bound = 1.2;
 my $cluster = QuorumCluster->new('staleness', proxies => 1, conf => "pg_quorum.request_timeout = '3s'")->start;
 $cluster->sql($_, 'CREATE TABLE beats (put float8, acknowledged float8); CREATE TABLE reads (at float8, saw float8)')
   for $cluster->members;
@@ -130,7 +130,7 @@ for my $i ($cluster->members)
 	my $answered = $cluster->sql($i, <<"SQL");
 DO \$\$
 BEGIN
-	FOR i IN 1 .. 150 LOOP
+	FOR i IN 1 .. 60 LOOP
 		PERFORM quorum.get_kv('beat', max_staleness => '3s'), quorum.count('a', max_staleness => '3s'),
 			(SELECT count(*) FROM quorum.range('a', prefix => true, max_staleness => '3s'));
 		PERFORM pg_sleep(0.01);
@@ -163,7 +163,7 @@ for my $victim_is ('follower', 'leader')
 		# Frozen links deliver later what was sent: it must not pass for news.
 		my $cut = time();
 		$cluster->set_links('freeze', @links);
-		sleep($bound + 1.5);
+		sleep($bound + 1);
 		my @late = reads_since($victim, $cut + $bound + 0.2);
 		ok(@late > 10, "$what: reads are attempted");
 		if ($how eq 'both ways')

@@ -351,6 +351,7 @@ lease_answers_without_a_round(void)
 	(void) host_ack(h, 2, 2);
 	host_tick(h, 1);
 	CHECK_EQ(host_status(h).lease_ticks, 0);
+	CHECK_EQ(host_status(h).quorum_echo_ticks, UINT32_MAX);
 	(void) heartbeat_resp(h, 2, 0, host_sent(h, RAFT_MSG_HEARTBEAT, 2)->echo);
 	CHECK_EQ(host_status(h).lease_ticks, 8);
 	host_clear(h);
@@ -373,8 +374,10 @@ lease_runs_from_when_the_heartbeat_was_sent(void)
 	host_tick(h, 6);
 	(void) heartbeat_resp(h, 2, 0, echo);	/* took 6 ticks */
 	CHECK_EQ(host_status(h).lease_ticks, 2);
+	CHECK_EQ(host_status(h).quorum_echo_ticks, 6);
 	host_tick(h, 2);
 	CHECK_EQ(host_status(h).lease_ticks, 0);
+	CHECK_EQ(host_status(h).quorum_echo_ticks, 8);
 	host_clear(h);
 	CHECK_EQ(raft_read(h->r, 1), RAFT_OK);
 	host_pump(h);
@@ -384,6 +387,7 @@ lease_runs_from_when_the_heartbeat_was_sent(void)
 	/* nor does an answer from the future make one */
 	(void) heartbeat_resp(h, 2, 0, 1000000);
 	CHECK_EQ(host_status(h).lease_ticks, 0);
+	CHECK_EQ(host_status(h).quorum_echo_ticks, 8);
 }
 
 static void

@@ -139,12 +139,27 @@ refuse_copy(const ImportRun *run, const char *reason)
 			 errhint("Nothing was imported.  The rows of the query must be those of one quorum.export(), in its order.")));
 }
 
-/* Hand a chunk to the state machine */
+/* Forget the chunks of an import */
+static void
+discard_import(uint64 import)
+{
+	Quorum__Command command = QUORUM__COMMAND__INIT;
+	Quorum__ImportRequest request = QUORUM__IMPORT_REQUEST__INIT;
+
+	request.copy = import;
+	request.discard = true;
+	command.op_case = QUORUM__COMMAND__OP_IMPORT;
+	command.import = &request;
+	(void) sql_execute(&command);
+}
+
+/* Hand a chunk to the state machine; what it refuses ends the import */
 static void
 send_chunk(ImportRun *run, const Quorum__CopyChunk *chunk, char *bytes, size_t len)
 {
 	Quorum__Command command = QUORUM__COMMAND__INIT;
 	Quorum__ImportRequest request = QUORUM__IMPORT_REQUEST__INIT;
+	Quorum__Result *result;
 
 	request.copy = run->import;
 	request.number = chunk->number;
@@ -158,7 +173,14 @@ send_chunk(ImportRun *run, const Quorum__CopyChunk *chunk, char *bytes, size_t l
 	}
 	command.op_case = QUORUM__COMMAND__OP_IMPORT;
 	command.import = &request;
-	run->result = sql_execute(&command)->revision;
+	result = sql_try_execute(&command, NULL);
+	if (result->error != STORE_OK)
+	{
+		if (result->error != STORE_IMPORT_OVERTAKEN)
+			discard_import(run->import);
+		sql_raise((StoreError) result->error, result->revision, result->compacted_revision);
+	}
+	run->result = result->revision;
 }
 
 static void
@@ -321,8 +343,6 @@ PG_FUNCTION_INFO_V1(quorum_discard_import);
 Datum
 quorum_discard_import(PG_FUNCTION_ARGS)
 {
-	Quorum__Command command = QUORUM__COMMAND__INIT;
-	Quorum__ImportRequest request = QUORUM__IMPORT_REQUEST__INIT;
 	Quorum__StoreMeta *meta;
 	Relation	store;
 
@@ -333,10 +353,6 @@ quorum_discard_import(PG_FUNCTION_ARGS)
 	if (meta->import == NULL)
 		PG_RETURN_BOOL(false);
 
-	request.copy = meta->import->copy;
-	request.discard = true;
-	command.op_case = QUORUM__COMMAND__OP_IMPORT;
-	command.import = &request;
-	(void) sql_execute(&command);
+	discard_import(meta->import->copy);
 	PG_RETURN_BOOL(true);
 }
