@@ -88,7 +88,7 @@ static void
 set_place(ProtobufCBinaryData prefix, int64 lease, QueuePlace *place)
 {
 	char		digits[32];
-	int			n = snprintf(digits, sizeof(digits), "%" INT64_MODIFIER "x", (uint64) lease);
+	int			n = snprintf(digits, sizeof(digits), "%llx", (unsigned long long) lease);
 
 	memset(place, 0, sizeof(QueuePlace));
 	place->lease = lease;

@@ -153,8 +153,8 @@ quorum_scan_locks(PG_FUNCTION_ARGS)
 	{
 		CHECK_FOR_INTERRUPTS();
 		scan.lease = scan.leases[i];
-		scan.suffix_len = snprintf(scan.suffix, sizeof(scan.suffix), "/%" INT64_MODIFIER "x",
-								   (uint64) scan.lease);
+		scan.suffix_len = snprintf(scan.suffix, sizeof(scan.suffix), "/%llx",
+									 (unsigned long long) scan.lease);
 		sql_check(store_lease_keys(scan.store, NULL, scan.lease, add_key, &scan),
 				  &(StoreRangeInfo) {0});
 	}
