@@ -24,7 +24,7 @@
 
 /* As the member has it */
 #define BENCH_BATCH			512
-#define BENCH_SLICE			200
+#define BENCH_SLICE			8
 
 PG_FUNCTION_INFO_V1(store_bench_leases);
 

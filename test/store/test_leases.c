@@ -563,9 +563,9 @@ test_lease_large_revoke(void)
 
 	/* what is left goes a little at a time */
 	expect(count_items(world, SPACE_ATTACHMENT) == LARGE_KEYS);
-	while (store_compact_slice(world->store, world->tree, 200))
+	while (store_compact_slice(world->store, world->tree, 20))
 		slices++;
-	expect(slices >= LARGE_KEYS / 200 && slices < LARGE_KEYS / 200 + 500);
+	expect(slices >= LARGE_KEYS / 400 && slices < LARGE_KEYS / 50);
 	expect(count_items(world, SPACE_ATTACHMENT) == 0);
 	expect(count_items(world, SPACE_LEASE) == 0);
 	expect(count_items(world, SPACE_LEASE_CHANGE) == 0);
