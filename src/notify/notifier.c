@@ -24,6 +24,7 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -37,6 +38,7 @@
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/ps_status.h"
 #include "utils/timestamp.h"
 
@@ -45,9 +47,11 @@
 #include "notify/named.h"
 #include "notify/notify.h"
 #include "notify/pace.h"
+#include "notify/permit.h"
 #include "notify/registry.h"
 #include "notify/session.h"
 #include "settings.h"
+#include "storage/storage.h"
 
 #include "compat.h"
 
@@ -74,6 +78,8 @@ typedef struct Notifier
 	bool		warned_full;
 	bool		started;		/* has looked through the registry before */
 	bool		look;			/* has reason to look around */
+	uint64		seen_index;		/* applied index when it last looked at rights */
+	bool		recheck;		/* rights have changed since the last batch */
 } Notifier;
 
 static Notifier notifier;
@@ -510,10 +516,11 @@ send_batches(int64 revision)
 		}
 		join_main();
 	}
-	if (main->watches != NIL && main->position.revision < revision)
+	if (main->watches != NIL && (main->position.revision < revision || notifier.recheck))
 	{
-		if (!try_send(main, revision, &result))
+		if (!try_send(main, Max(main->position.revision, revision), &result))
 			goto done;
+		notifier.recheck = false;
 		sent |= result != GROUP_QUIET;
 		main->unpublished |= result == GROUP_ENDED;
 		publish_group(main);
@@ -646,13 +653,44 @@ wait_for_call(long timeout_ms)
 }
 
 /*
+ * Have rights changed since the main group's watches were last looked at?  Users
+ * and roles change without a revision, but not without a log entry.
+ */
+static void
+look_at_rights(void)
+{
+	MemberStatus status;
+	Relation	tree;
+
+	if (notifier.recheck || notifier.main.watches == NIL)
+		return;
+	member_get_status(&status);
+	if (status.applied_index == notifier.seen_index)
+		return;
+	notifier.seen_index = status.applied_index;
+
+	StartTransactionCommand();
+	tree = storage_open(STORAGE_TREE, AccessShareLock, true);
+	if (tree != NULL)
+	{
+		if (RelationGetRelid(tree) == notifier.store)
+			notifier.recheck = permit_state(tree) != notifier.main.permitted;
+		relation_close(tree, AccessShareLock);
+	}
+	CommitTransactionCommand();
+}
+
+/*
  * Is there anything to be told?
  */
 static bool
 has_work(int64 revision)
 {
-	return notifier.lagging.watches != NIL ||
-		(notifier.main.watches != NIL && notifier.main.position.revision < revision);
+	if (notifier.lagging.watches != NIL ||
+		(notifier.main.watches != NIL && notifier.main.position.revision < revision))
+		return true;
+	look_at_rights();
+	return notifier.recheck && notifier.main.watches != NIL;
 }
 
 /*
