@@ -156,3 +156,27 @@ SET ROLE quorum_writer;
 SELECT quorum.lease_keepalive(11);
 SELECT quorum.lease_revoke(11);
 RESET ROLE;
+
+-- users of the store: leases are shown to all of them, keys to those who may read them,
+-- and whoever ends a lease must be allowed to write its keys
+SELECT quorum.lease_grant('1 hour', id => 31);
+SELECT quorum.put('l/free', '1', lease => 31) > 0 AS put;
+SELECT quorum.lease_grant('1 hour', id => 32);
+SELECT quorum.put('l/free2', '1', lease => 32) > 0 AS put, quorum.put('m/mine', '1', lease => 32) > 0 AS put;
+SELECT quorum.role_add('root'), quorum.user_add('root', 'secret'), quorum.user_grant_role('root', 'root');
+SELECT quorum.role_add('free'), quorum.role_grant_permission('free', 'readwrite', 'l/', prefix => true);
+SELECT quorum.user_add('quorum_writer', 'secret'), quorum.user_grant_role('quorum_writer', 'free');
+SELECT quorum.auth_enable();
+SET ROLE quorum_writer;
+SELECT count(*) > 1 AS leases FROM quorum.leases;
+SELECT keys FROM quorum.lease_ttl(31);
+SELECT keys FROM quorum.lease_ttl(32);
+SELECT quorum.lease_revoke(32);
+SELECT quorum.put('l/new', '1', lease => 32);
+SELECT quorum.lease_revoke(31);
+SET ROLE quorum_reader;
+SELECT count(*) FROM quorum.leases;
+SELECT keys FROM quorum.lease_ttl(32);
+RESET ROLE;
+SELECT keys FROM quorum.lease_ttl(32);
+SELECT quorum.auth_disable();
