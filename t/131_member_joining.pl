@@ -38,6 +38,7 @@ my ($leader, @followers) = ($cluster->leader, $cluster->followers);
 
 $cluster->make_member(4, "pg_quorum.initial_cluster_state = existing\n");
 says(4, 'joining', qr/has no member "n4"/, 'not added');
+is(($cluster->sql_error(4, "SELECT quorum.put('from', 'joining')"))[0], '55000', 'it takes no put');
 $cluster->node(4)->stop('fast');
 is($cluster->change_members($followers[0], "quorum.member_add('n4', '${conninfo}" . $cluster->port(4) . "') > 0"), 't', 'n4 is added');
 is($cluster->sql($leader, "SELECT is_learner, state FROM quorum.members WHERE name = 'n4'"), 't|awaited', 'it is awaited');

@@ -22,8 +22,11 @@
 #include "../store/pbmem.h"
 #include "worker.h"
 
-static bool
-is_known_peer(uint64 id)
+/*
+ * admission_is_peer() -- is this the id of a member that we know?
+ */
+bool
+admission_is_peer(uint64 id)
 {
 	MemberShared *s = member_shared;
 	bool		known = false;
@@ -44,11 +47,8 @@ is_known_peer(uint64 id)
 static char *
 judge_stranger(Relation store, uint64 from)
 {
-	Quorum__Member *record;
+	Quorum__Member *record = store_find_member(store, from);
 
-	if (is_known_peer(from))
-		return NULL;
-	record = store_find_member(store, from);
 	if (record == NULL || !record->removed)
 		return NULL;
 	return psprintf(PEER_REMOVED " member %016llx was removed from the cluster",
@@ -117,9 +117,9 @@ judge_unaddressed(Relation store, const PeerHead *head, const char *bytes, uint3
 }
 
 /*
- * admission_refusal() -- may a batch whose head is in order be taken?  NULL, or why
- * not (see PEER_TWIN for the form), palloc'd.  In a transaction, with the store
- * open.
+ * admission_refusal() -- may a batch be taken whose head is in order, but whose sender
+ * is no peer or whose addressee nobody?  NULL, or why not (see PEER_TWIN for the form),
+ * palloc'd.  In a transaction, with the store open.
  */
 char *
 admission_refusal(Relation store, const PeerHead *head, const char *bytes, uint32 len)

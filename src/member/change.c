@@ -110,7 +110,9 @@ member_change(Quorum__MemberRequest *request)
 	}
 	if (request->kind != QUORUM__MEMBER_REQUEST__KIND__REMOVE ||
 		!(request->id == status.member_id ||
-		  (request->id == 0 && strcmp(request->name, status.name) == 0)))
+		  (request->id == 0 &&
+		   (strcmp(request->name, status.name) == 0 ||
+			strcmp(request->name, psprintf("%016llx", (unsigned long long) status.member_id)) == 0))))
 		ereport(ERROR,
 				(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
 				 errmsg("outcome of the request is unknown"),

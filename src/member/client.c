@@ -205,9 +205,17 @@ check_role(void)
 	MemberStatus status;
 
 	/* one word, no lock: in the common case nothing else is looked at */
-	if (member_shared->status.role != MEMBER_QUARANTINED)
+	if (member_shared->status.role != MEMBER_QUARANTINED &&
+		member_shared->status.role != MEMBER_JOINING)
 		return;
 	member_get_status(&status);
+	if (status.role == MEMBER_JOINING && status.cluster_id == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this instance has not joined its cluster yet"),
+				 errdetail("%s", status.reason)));
+	if (status.role != MEMBER_QUARANTINED)
+		return;
 	if (strcmp(status.reason, MEMBER_REASON_REMOVED) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

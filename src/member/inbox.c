@@ -270,11 +270,14 @@ member_receive(const char *bytes, uint32 len)
 				 errdetail("It has %u bytes, the head alone has %zu.", len, sizeof(PeerHead))));
 	memcpy(&head, bytes, sizeof(PeerHead));
 	inbox_check_sender(&head);
-	store = member_open_store();
-	refusal = admission_refusal(store, &head, bytes + sizeof(PeerHead), len - sizeof(PeerHead));
-	relation_close(store, AccessShareLock);
-	if (refusal != NULL)
-		admission_raise(refusal);
+	if (head.to == 0 || !admission_is_peer(head.from))
+	{
+		store = member_open_store();
+		refusal = admission_refusal(store, &head, bytes + sizeof(PeerHead), len - sizeof(PeerHead));
+		relation_close(store, AccessShareLock);
+		if (refusal != NULL)
+			admission_raise(refusal);
+	}
 
 	if (len > member_largest_batch())
 		ereport(ERROR,

@@ -99,9 +99,17 @@ resolve_lookup(const char *host, char *address, Size size)
 	name = find_name(host);
 	if (name == NULL)
 	{
+		/* a free place, or that of the name that was not looked up for longest */
 		name = find_name("");
 		if (name == NULL)
+		{
+			int			i;
+
 			name = &member_shared->names[0];
+			for (i = 1; i < MEMBER_MAX_PEERS; i++)
+				if (member_shared->names[i].wanted_at < name->wanted_at)
+					name = &member_shared->names[i];
+		}
 		strlcpy(name->host, host, sizeof(name->host));
 		name->address[0] = '\0';
 		name->wanted = false;

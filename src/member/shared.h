@@ -286,7 +286,8 @@ extern void quota_admit(const Quorum__Command *command);
 extern void queue_push(uint32 index);
 extern bool queue_pop(uint32 *index);
 
-/* admission.c: any process in a transaction; a refusal, palloc'd, or NULL */
+/* admission.c */
+extern bool admission_is_peer(uint64 id);
 extern char *admission_refusal(Relation store, const PeerHead *head,
 							   const char *bytes, uint32 len);
 extern void admission_raise(const char *refusal);	/* does not return */

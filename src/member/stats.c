@@ -30,7 +30,7 @@
 
 typedef struct PeerSlot
 {
-	pg_atomic_uint64 id;		/* 0: free; given once and kept */
+	pg_atomic_uint64 id;		/* 0: free; kept as long as it is a member's */
 	pg_atomic_uint64 counters[PEER_STAT_COUNT];
 	pg_atomic_uint64 rtt_usec;
 	uint64		before[PEER_STAT_COUNT];	/* at the last reset; under the mutex */
@@ -90,8 +90,44 @@ stats_add(MemberCounter counter, uint64 n)
 }
 
 /*
- * The counters of a peer.  When all places are taken, those of a long line of
- * members that came and went, the last one is used again.
+ * A place for a peer: a free one, or that of a member that has left.  Run by the worker,
+ * which alone writes the list of peers.
+ */
+static PeerSlot *
+free_slot(void)
+{
+	PeerSlot   *slot = member_stats->peers;
+	int			i;
+	int			k;
+
+	for (i = 0; i < MEMBER_MAX_PEERS; i++)
+	{
+		uint64		id;
+
+		slot = &member_stats->peers[i];
+		id = pg_atomic_read_u64(&slot->id);
+		if (id == 0)
+			return slot;
+		for (k = 0; k < member_shared->npeers; k++)
+			if (member_shared->peers[k].id == id)
+				break;
+		if (k == member_shared->npeers)
+			break;
+	}
+	pg_atomic_write_u64(&slot->id, 0);
+	pg_atomic_write_u64(&slot->rtt_usec, 0);
+	SpinLockAcquire(&member_stats->mutex);
+	for (k = 0; k < PEER_STAT_COUNT; k++)
+	{
+		pg_atomic_write_u64(&slot->counters[k], 0);
+		slot->before[k] = 0;
+	}
+	SpinLockRelease(&member_stats->mutex);
+	return slot;
+}
+
+/*
+ * The counters of a peer.
  */
 static PeerSlot *
 peer_slot(uint64 peer)
@@ -104,14 +140,14 @@ peer_slot(uint64 peer)
 		return slot;
 	for (i = 0; i < MEMBER_MAX_PEERS; i++)
 	{
-		uint64		id;
-
 		slot = &member_stats->peers[i];
-		id = pg_atomic_read_u64(&slot->id);
-		if (id == 0 || i == MEMBER_MAX_PEERS - 1)
-			pg_atomic_write_u64(&slot->id, peer);
-		if (id == 0 || id == peer)
+		if (pg_atomic_read_u64(&slot->id) == peer)
 			break;
+	}
+	if (i == MEMBER_MAX_PEERS)
+	{
+		slot = free_slot();
+		pg_atomic_write_u64(&slot->id, peer);
 	}
 	last = slot - member_stats->peers;
 	return slot;
