@@ -275,7 +275,7 @@ await_place(void)
 
 /*
  * identity_take_place() -- we are let in, under this id.  In a turn; the worker
- * starts again.
+ * starts over after it.
  */
 void
 identity_take_place(uint64 cluster_id, uint64 member_id)
@@ -287,8 +287,7 @@ identity_take_place(uint64 cluster_id, uint64 member_id)
 			(errmsg("member \"%s\" is let into cluster %016llx, id %016llx",
 					setting_member_name, (unsigned long long) cluster_id,
 					(unsigned long long) member_id)));
-	turn_end();
-	proc_exit(1);				/* restarted by the postmaster */
+	worker->start_over = START_OVER_SAME;
 }
 
 /*

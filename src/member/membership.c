@@ -326,7 +326,7 @@ membership_tick(void)
 
 /*
  * membership_take_welcome() -- while joining: we have the place that was asked for.
- * In a turn; the worker starts again with its new identity.
+ * In a turn; the worker starts over with its new identity.
  */
 void
 membership_take_welcome(uint64 cluster_id, const Quorum__Welcome *welcome)

@@ -213,7 +213,7 @@ find_target(List *members, const Quorum__MemberRequest *request)
 		}
 		if (strlen(request->name) != 16)
 			return NULL;
-		id = strtou64(request->name, &end, 16);
+		id = strtoull(request->name, &end, 16);
 		if (*end != '\0')
 			return NULL;
 	}

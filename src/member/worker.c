@@ -389,13 +389,13 @@ start_raft(void)
 	worker->flush_delegated = false;
 	worker->role = MEMBER_FOLLOWER;
 	entries_init();
+	membership_start();
 	peers_reload();
 	staleness_start();
 	lessor_start();
 	autocompact_start();
 	requests_adopt();
 	questions_start();
-	membership_start();
 	publish_revision(meta->revision);
 	keywait_start();
 	next_tick = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), tick_ms);
