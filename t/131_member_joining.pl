@@ -1,5 +1,7 @@
 # Instances that join, may not join, or are removed while they are down.
 #
+# etcd's issue 20967: removed members came back.
+#
 # Copyright (c) 2026, pg_quorum developers
 #
 # IDENTIFICATION
@@ -62,7 +64,7 @@ $cluster->{size} = 4;
 is($cluster->differences, '', 'and is equal');
 my $term = status_of($leader, 'term');
 
-# ---- removed while it was down
+# ---- removed while it was down: it does not come back
 
 my ($victim) = grep { $_ != $leader } $cluster->followers;
 $cluster->node($victim)->stop('fast');
