@@ -21,7 +21,7 @@ char	   *setting_database;
 char	   *setting_member_name;
 char	   *setting_initial_cluster;
 char	   *setting_initial_cluster_token;
-int			setting_initial_cluster_state;
+int			setting_initial_cluster_state = CLUSTER_NEW;
 int			setting_queue_size;
 int			setting_max_watches;
 int			setting_heartbeat_interval;
@@ -35,7 +35,7 @@ bool		setting_allow_fsync_off;
 double		setting_quota_bytes;
 int			setting_disk_reserve;
 int			setting_corrupt_check_interval;
-int			setting_auto_compaction_mode;
+int			setting_auto_compaction_mode = AUTO_COMPACTION_PERIODIC;
 char	   *setting_auto_compaction_retention;
 int			setting_request_timeout;
 

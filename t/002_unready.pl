@@ -90,4 +90,24 @@ like($stderr, qr/ERROR:\s+(?:55000|57P03)/, 'fsync = off is refused');
 like($unsafe->safe_psql('postgres', 'SELECT concat(quarantined, reason) FROM quorum.status'), qr/fsync/, 'and quorum.status says why');
 $unsafe->stop;
 
+# The database that is to hold the store is not there yet: the workers wait for it quietly.
+my $early = PostgreSQL::Test::Cluster->new('early');
+$early->init;
+$early->append_conf('postgresql.conf',
+	"shared_preload_libraries = 'pg_quorum'\nfsync = on\npg_quorum.database = 'later'\npg_quorum.request_timeout = '10s'");
+$early->start;
+$cluster->wait_until('the log to say so', sub { $early->log_contains(qr/database "later" does not exist/) });
+sleep(4);
+my $log = slurp_file($early->logfile);
+is(scalar(() = $log =~ /database "later" does not exist/g), 1, 'a missing database is named once');
+unlike($log, qr/FATAL|exited with exit code/, 'and no worker fails for it');
+$early->safe_psql('postgres', 'CREATE DATABASE later');
+$early->safe_psql('later', 'CREATE EXTENSION pg_quorum');
+is($early->safe_psql('later', "SELECT quorum.put('a', '1')"), 2, 'once it is there, the member is');
+$early->safe_psql('postgres', 'DROP DATABASE later');
+my $size = -s $early->logfile;
+sleep(4);
+unlike(substr(slurp_file($early->logfile), $size), qr/FATAL/, 'and they wait again when it was dropped');
+$early->stop;
+
 done_testing();

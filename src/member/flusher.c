@@ -7,7 +7,8 @@
  * bulk load that can take seconds.  While flushes are fast the raft worker does them
  * itself; when they are not, it leaves them to this process, and
  * heartbeats and elections go on.  It also sees to it that the raft worker comes
- * back after it has ended.
+ * back after it has ended with an error, and knows whether there is a database to
+ * come back to (database.c).
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -68,6 +69,7 @@ member_flusher_main(Datum arg)
 			ProcessConfigFile(PGC_SIGHUP);
 		}
 
+		database_answer();
 		quota_look_at_disks();
 		wanted = pg_atomic_read_u64(&member_shared->flush_wanted);
 		if (wanted > pg_atomic_read_u64(&member_shared->flush_done))

@@ -288,6 +288,9 @@ extern void member_serve_peer(void);
 extern void member_rejoin(void);
 extern void member_new_cluster(void);
 
+/* A worker's wait, before it connects, until pg_quorum.database exists */
+extern void member_await_database(void);
+
 /* Open quorum.mvcc for reading; ERROR 55000 with a hint if there is no store yet */
 extern Relation member_open_store(void);
 

@@ -233,6 +233,11 @@ typedef struct MemberShared
 	pg_atomic_uint64 flush_done;
 	pg_atomic_uint64 flush_usec;	/* how long the last one took */
 
+	/* is the database there that is to hold the store (database.c) */
+	pg_atomic_uint64 database_asked;
+	pg_atomic_uint64 database_answered;
+	bool		database_exists;	/* as of database_answered */
+
 	pg_atomic_uint32 streams_offered;	/* so many times */
 
 	/* space (quota.c): by the worker, the flusher, the worker */

@@ -837,6 +837,7 @@ member_worker_main(Datum arg)
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
+	member_await_database();
 	BackgroundWorkerInitializeConnection(setting_database, NULL, 0);
 
 	worker = MemoryContextAllocZero(TopMemoryContext, sizeof(Worker));

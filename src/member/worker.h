@@ -345,6 +345,9 @@ extern bool resolve_is_address(const char *host);
 extern bool resolve_lookup(const char *host, char *address, Size size);
 PGDLLEXPORT extern void member_resolver_main(Datum arg);
 
+/* database.c */
+extern void database_answer(void);	/* the flusher, whenever it is woken */
+
 /* flusher.c */
 PGDLLEXPORT extern void member_flusher_main(Datum arg);
 

@@ -605,6 +605,7 @@ notifier_start(void)
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	pqsignal(SIGINT, SIG_IGN);	/* there is no statement to cancel */
 	BackgroundWorkerUnblockSignals();
+	member_await_database();
 	BackgroundWorkerInitializeConnection(setting_database, NULL, 0);
 
 	/*
