@@ -7,10 +7,17 @@
  * unless that is a tombstone, and all later ones.  The compaction of the last
  * time, at revision d, has done so up to d.  Hence a version that must go now
  * is either superseded by a change in (d, c], or is a tombstone made in [d, c),
- * and a walk over the revision index from d to c meets all of them:
- * for each change, remove the version of its key before it, and the
+ * and a walk over the revision index from d to c meets all keys concerned: for
+ * each change, remove all versions of its key but the newest not after c, and the
  * change itself if it is a tombstone.  The cost is that of the changes since the
  * last time, whatever the size of the store.
+ *
+ * The first change of a key that the walk meets takes all of the key's old versions
+ * along.  They are neighbours, mostly on one page, so that page is changed once.  To remove
+ * with each change only the version before it would change the page as often as
+ * the key has versions, each time after the walk has been through the
+ * rest of the store, and a store that does not fit in the buffer cache would be
+ * written that many times.
  *
  * The changes of revision c itself stay in the index, tombstones too, until
  * the next compaction, since a watch may begin at the compacted revision and
@@ -43,6 +50,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -57,6 +65,33 @@
  * they take less time, and the less the more of them there are.
  */
 #define LEASE_ITEMS_PER_REVISION	8
+
+/* Keys met in a round */
+typedef struct SeenKey
+{
+	const char *key;
+	uint32		key_len;
+} SeenKey;
+
+typedef struct SeenEntry
+{
+	SeenKey		key;
+	uint32		hash;
+	char		status;
+} SeenEntry;
+
+#define SH_PREFIX		seen
+#define SH_ELEMENT_TYPE	SeenEntry
+#define SH_KEY_TYPE		SeenKey
+#define SH_KEY			key
+#define SH_HASH_KEY(tb, k)	hash_bytes((const unsigned char *) (k).key, (k).key_len)
+#define SH_EQUAL(tb, a, b)	bytes_equal((a).key, (a).key_len, (b).key, (b).key_len)
+#define SH_STORE_HASH
+#define SH_GET_HASH(tb, a)	(a)->hash
+#define SH_SCOPE		static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
 
 typedef struct Removals
 {
@@ -82,6 +117,7 @@ struct CompactRound
 	int64		revision;		/* the change to go on with */
 	int64		sub;
 	bool		last;			/* the walk has come to its end */
+	seen_hash  *seen;			/* keys whose old versions are in superseded */
 	int			examined;
 	Size		bytes;			/* of the keys kept */
 	Removals	superseded;
@@ -111,6 +147,7 @@ begin_round(Store *store, int64 target, int64 revision, int64 sub)
 	round->target = target;
 	round->revision = revision;
 	round->sub = sub;
+	round->seen = seen_create(context, 1024, NULL);
 	init_removals(&round->superseded);
 	init_removals(&round->tombstones);
 	init_removals(&round->indexes);
@@ -128,39 +165,63 @@ add_removal(Removals *removals, const TreeKey *key)
 	change->remove = true;
 }
 
-/* Find out what the change at hand, an index item, asks to remove */
-static void
-examine_change(Relation tree, CompactRound *round, const TreeItem *item)
+/*
+ * Note the versions of a key that the newest one not after the target has
+ * superseded.  False if there are more than the round takes; those that
+ * it does take are noted.
+ */
+static bool
+add_superseded(TreeScan *versions, CompactRound *round, const char *key, uint32 key_len)
+{
+	TreeKey		tree_key;
+	TreeItem	item;
+	bool		newest = true;
+
+	version_tree_key(&tree_key, key, key_len, round->target, PG_INT64_MAX);
+	tree_seek(versions, &tree_key);
+	while (tree_next(versions, &item) && item.key.space == SPACE_KEY &&
+		   bytes_equal(item.key.data, item.key.len, key, key_len))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!newest)
+		{
+			if (round->superseded.n == ROUND_CHANGES)
+				return false;
+			tree_key = item.key;
+			tree_key.data = key;
+			add_removal(&round->superseded, &tree_key);
+		}
+		newest = false;
+	}
+	return true;
+}
+
+/*
+ * Find out what the change at hand, an index item, asks to remove.  False if
+ * that is more than the round takes: then the next one begins with this change.
+ */
+static bool
+examine_change(TreeScan *versions, CompactRound *round, const TreeItem *item)
 {
 	KeyVersion	change;
+	SeenKey		seen;
 	char	   *key;
 	TreeKey		tree_key;
-	TreeItem	found;
+	bool		found;
 
 	decode_index(item, &change);
 	key = palloc(change.key_len);
 	memcpy(key, change.key, change.key_len);
 	round->bytes += change.key_len;
 
-	/* the version of the key before this change */
-	if (change.sub > 0)
-		version_tree_key(&tree_key, key, change.key_len, change.revision, change.sub - 1);
-	else
-		version_tree_key(&tree_key, key, change.key_len, change.revision - 1, PG_INT64_MAX);
-	if (tree_lookup(tree, TREE_MAIN, &tree_key, false, &found))
-	{
-		if (found.key.space == SPACE_KEY &&
-			bytes_equal(found.key.data, found.key.len, key, change.key_len))
-		{
-			tree_key = found.key;
-			tree_key.data = key;
-			add_removal(&round->superseded, &tree_key);
-		}
-		pfree(unconstify(char *, found.key.data));
-	}
+	seen.key = key;
+	seen.key_len = change.key_len;
+	(void) seen_insert(round->seen, seen, &found);
+	if (!found && !add_superseded(versions, round, key, change.key_len))
+		return false;
 
 	if (change.revision >= round->target)
-		return;
+		return true;
 	if (change.tombstone)
 	{
 		version_tree_key(&tree_key, key, change.key_len, change.revision, change.sub);
@@ -168,20 +229,24 @@ examine_change(Relation tree, CompactRound *round, const TreeItem *item)
 	}
 	number_tree_key(&tree_key, SPACE_REVISION, change.revision, change.sub);
 	add_removal(&round->indexes, &tree_key);
+	return true;
 }
 
-/* Examine at most max changes */
+/* Examine at most max changes, fewer if they have many versions behind them */
 static void
 examine_some(Relation tree, CompactRound *round, int max)
 {
 	TreeScan   *scan = tree_scan_begin(tree, TREE_MAIN);
+	TreeScan   *versions = tree_scan_begin(tree, TREE_MAIN);
 	TreeKey		seek_key;
 	TreeItem	item;
 
 	number_tree_key(&seek_key, SPACE_REVISION, round->revision, round->sub);
 	tree_seek(scan, &seek_key);
-	while (max-- > 0 && round->phase == ROUND_EXAMINE)
+	while (max > 0 && round->phase == ROUND_EXAMINE)
 	{
+		int			before = round->superseded.n;
+
 		CHECK_FOR_INTERRUPTS();
 		if (!tree_next(scan, &item) || item.key.space != SPACE_REVISION ||
 			item.key.major > (uint64) round->target)
@@ -192,12 +257,20 @@ examine_some(Relation tree, CompactRound *round, int max)
 		}
 		if (item.value == NULL && !tree_scan_value(scan, &item))
 			elog(ERROR, "item of the revision index has vanished");
+		if (!examine_change(versions, round, &item))
+		{
+			round->revision = (int64) item.key.major;
+			round->sub = (int64) item.key.minor;
+			round->phase = ROUND_SUPERSEDED;
+			break;
+		}
 		round->revision = (int64) item.key.major;
 		round->sub = (int64) item.key.minor + 1;
-		examine_change(tree, round, &item);
+		max -= 1 + (round->superseded.n - before) / 8;
 		if (++round->examined == ROUND_CHANGES || round->bytes >= ROUND_BYTES)
 			round->phase = ROUND_SUPERSEDED;
 	}
+	tree_scan_end(versions);
 	tree_scan_end(scan);
 }
 

@@ -59,6 +59,8 @@ const DirectedTest directed_tests[] = {
 	TEST(compaction_errors),
 	TEST(compaction_within_revision),
 	TEST(compaction_space),
+	TEST(compaction_hot_key),
+	TEST(compaction_hot_key_crash),
 	TEST(compaction_crash_17780),
 	TEST(compaction_hash_14685),
 	TEST(crash_revisions_13766),

@@ -114,6 +114,10 @@ extern void test_auth_crash_14571(void);
 extern void test_auth_other_history(void);
 extern void test_auth_permissions(void);
 
+/* test_compaction.c */
+extern void test_compaction_hot_key(void);
+extern void test_compaction_hot_key_crash(void);
+
 /* test_snapshots.c */
 extern void test_snapshot_copy(void);
 extern void test_snapshot_while_writing(void);

@@ -1,0 +1,146 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_compaction.c
+ *	  Directed tests of the removal of many versions of few keys.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  test/store/test_compaction.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "storage/storage.h"
+#include "store/encoding.h"
+
+#include "build_requests.h"
+#include "directed.h"
+
+#define TABLE		"store_test_table"
+
+/* More than one round takes of a key */
+#define VERSIONS	20000
+
+/* How many items of a keyspace are there; of the keys only those that begin so */
+static int
+count_items(World *world, uint8 space, char first)
+{
+	TreeScan   *scan = tree_scan_begin(world->tree, TREE_MAIN);
+	TreeKey		seek_key;
+	TreeItem	item;
+	int			n = 0;
+
+	memset(&seek_key, 0, sizeof(seek_key));
+	seek_key.space = space;
+	seek_key.data = "";
+	tree_seek(scan, &seek_key);
+	while (tree_next(scan, &item) && item.key.space == space)
+		n += space != SPACE_KEY || (item.key.len > 0 && item.key.data[0] == first);
+	tree_scan_end(scan);
+	return n;
+}
+
+/* Versions of one key, deletions now and then, and another key's among them */
+static int64
+write_versions(World *world, uint64 *index, bool deleted_last)
+{
+	int			i;
+
+	store_begin(world->store, world->tree, NULL, NULL);
+	for (i = 0; i < VERSIONS; i++)
+	{
+		if (i % 1000 == 7)
+			store_apply(world->store, ++*index, 1, delete_command("hot", NULL), false, NULL);
+		else if (i % 100 == 3)
+			store_apply(world->store, ++*index, 1, put_command("other", "o"), false, NULL);
+		else
+			store_apply(world->store, ++*index, 1, put_command("hot", "h"), false, NULL);
+	}
+	if (deleted_last)
+	{
+		store_apply(world->store, ++*index, 1, delete_command("hot", NULL), false, NULL);
+		store_apply(world->store, ++*index, 1, put_command("other", "last"), false, NULL);
+	}
+	store_apply(world->store, ++*index, 1, compact_command(store_meta(world->store)->revision),
+				false, NULL);
+	store_commit(world->store);
+	return store_meta(world->store)->revision;
+}
+
+static void
+compact_to_the_end(World *world)
+{
+	while (store_compact_slice(world->store, world->tree, 50))
+		;
+}
+
+/* A key with more versions than a round takes is left with one, or with none */
+void
+test_compaction_hot_key(void)
+{
+	World	   *world = world_create("compaction of a hot key", TABLE, 0);
+	uint64		index = 0;
+	StoreRangeInfo info;
+	Mvccpb__KeyValue *kv;
+
+	write_versions(world, &index, false);
+	compact_to_the_end(world);
+	expect(count_items(world, SPACE_KEY, 'h') == 1);
+	expect(count_items(world, SPACE_KEY, 'o') == 1);
+	expect(count_items(world, SPACE_REVISION, 0) == 1);
+	expect(store_get(world->tree, NULL, "hot", 3, 0, &kv, &info) == STORE_OK);
+	expect(kv != NULL && kv->version == 992 - 9);
+
+	write_versions(world, &index, true);
+	compact_to_the_end(world);
+	expect(count_items(world, SPACE_KEY, 'h') == 0);
+	expect(count_items(world, SPACE_KEY, 'o') == 1);
+	expect(store_get(world->tree, NULL, "hot", 3, 0, &kv, &info) == STORE_OK && kv == NULL);
+	world_destroy(world);
+}
+
+static void
+some_slices(void *arg)
+{
+	World	   *world = arg;
+	int			i;
+
+	for (i = 0; i < 200 && store_compact_slice(world->store, world->tree, 500); i++)
+		;
+}
+
+/* The same with crashes on the way: at no time does an old version come to light */
+void
+test_compaction_hot_key_crash(void)
+{
+	World	   *world = world_create("compaction of a hot key, with crashes", TABLE, 0);
+	uint64		index = 0;
+	int64		revision = write_versions(world, &index, true);
+	StoreRangeInfo info;
+	Mvccpb__KeyValue *kv;
+	int			crashes = 0;
+	int			budget = 100;
+
+	for (;;)
+	{
+		fuse = budget;
+		budget = budget * 2 + 37;
+		if (!attempt(some_slices, world))
+			crashes++;
+		fuse = -1;
+		world_reopen(world);
+		expect(store_meta(world->store)->revision == revision);
+		expect(store_get(world->tree, NULL, "hot", 3, 0, &kv, &info) == STORE_OK && kv == NULL);
+		expect(store_get(world->tree, NULL, "other", 5, 0, &kv, &info) == STORE_OK);
+		expect(kv != NULL && kv->value.len == 4);
+		if (store_meta(world->store)->compact_done_revision == revision)
+			break;
+	}
+	expect(crashes > 3);
+	expect(count_items(world, SPACE_KEY, 'h') == 0);
+	expect(count_items(world, SPACE_KEY, 'o') == 1);
+	expect(count_items(world, SPACE_REVISION, 0) == 1);
+	world_destroy(world);
+}
