@@ -152,11 +152,17 @@ tree_allocate(TreeWriter *w, PageLog *log, uint16 flags, uint16 level,
 	return ref;
 }
 
+/*
+ * Make an empty page of the last one of what is freed.  release: the caller's
+ * pin is given up at the end of the record; it must last as long as the lock.
+ */
 static void
-free_buffer(TreeMeta *meta, PageLog *log, Buffer buffer, BlockNumber head, uint32 pages)
+free_buffer(TreeMeta *meta, PageLog *log, Buffer buffer, bool release, BlockNumber head,
+			uint32 pages)
 {
 	uint64		incarnation = tree_opaque(BufferGetPage(buffer))->incarnation;
-	Page		page = pagelog_overwrite(log, buffer, TREE_OPAQUE_SIZE);
+	Page		page = release ? pagelog_reuse_page(log, buffer, TREE_OPAQUE_SIZE) :
+		pagelog_overwrite(log, buffer, TREE_OPAQUE_SIZE);
 
 	tree_page_init(page, TREE_PAGE_FREE, 0, incarnation);
 	tree_opaque(page)->right = meta->free_head;
@@ -168,7 +174,7 @@ free_buffer(TreeMeta *meta, PageLog *log, Buffer buffer, BlockNumber head, uint3
 void
 tree_free_page(TreeWriter *w, PageLog *log, Buffer buffer)
 {
-	free_buffer(tree_change_meta(w, log), log, buffer, BufferGetBlockNumber(buffer), 1);
+	free_buffer(tree_change_meta(w, log), log, buffer, false, BufferGetBlockNumber(buffer), 1);
 }
 
 /*
@@ -189,8 +195,7 @@ tree_free_chain(TreeWriter *w, PageLog *log, const OverflowRef *chain)
 	if (!tree_page_is(w->rel, BufferGetPage(tail), ref) ||
 		!(tree_opaque(BufferGetPage(tail))->flags & TREE_PAGE_OVERFLOW))
 		pagelog_corrupted(w->rel, ref.block, "the last page of a long value is not where it should be");
-	free_buffer(meta, log, tail, chain->head, tree_chain_pages(chain->size));
-	ReleaseBuffer(tail);
+	free_buffer(meta, log, tail, true, chain->head, tree_chain_pages(chain->size));
 }
 
 /* Pages of an overflow chain that holds size bytes */
