@@ -77,7 +77,9 @@ cmp_ok($cluster->sql($leader, 'SELECT quorum.revision()'), '>=', $revision, 'the
 for my $i ($cluster->members)
 {
 	ok($cluster->wait_until("space on n$i", sub { in_use($i) < $full / 3 }), "n$i goes on after the crash");
-	is($cluster->sql($i, q{SELECT count(*) FROM quorum.mvcc WHERE key >= 'past/' AND key < 'past0'}), '1000',
+	ok( $cluster->wait_until(
+			"end of the compaction on n$i",
+			sub { $cluster->sql($i, q{SELECT count(*) FROM quorum.mvcc WHERE key >= 'past/' AND key < 'past0'}) eq '1000' }),
 		"n$i keeps one version of each key");
 }
 is($cluster->differences, '', 'all members are equal');
