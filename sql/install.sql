@@ -15,7 +15,9 @@ SELECT quorum.revision(), quorum.compacted_revision(), quorum.get('before');
 DROP EXTENSION pg_quorum;
 CREATE EXTENSION pg_quorum SCHEMA public;
 CREATE SCHEMA quorum;
+\set SHOW_CONTEXT never
 CREATE EXTENSION pg_quorum;
+\set SHOW_CONTEXT errors
 DROP SCHEMA quorum;
 CREATE EXTENSION pg_quorum;
 

@@ -61,7 +61,10 @@ ALTER SYSTEM SET pg_quorum.auto_compaction_retention = '1h30';
 ALTER SYSTEM SET pg_quorum.auto_compaction_retention = '20000h';
 ALTER SYSTEM SET pg_quorum.auto_compaction_retention = '-1';
 ALTER SYSTEM SET pg_quorum.auto_compaction_mode = 'sometimes';
+-- versions word it differently
+\set VERBOSITY sqlstate
 ALTER SYSTEM SET pg_quorum.quota_bytes = '-1';
+\set VERBOSITY terse
 ALTER SYSTEM SET pg_quorum.quota_bytes = '8GB';
 ALTER SYSTEM RESET pg_quorum.quota_bytes;
 ALTER SYSTEM SET pg_quorum.auto_compaction_retention = '1h30m';

@@ -81,6 +81,7 @@ _PG_init(void)
 {
 	settings_define();
 	storage_register_rows(sql_raft_log_row, store_mvcc_row);
+	store_register_spaces();
 	storage_register_access(sql_scan_begin, sql_scan_permits);
 	if (!process_shared_preload_libraries_in_progress)
 		return;

@@ -97,6 +97,13 @@ extern bool tree_is_formatted(Relation rel);
 extern uint32 tree_read_meta(Relation rel, void *meta, uint32 max);
 
 /*
+ * Where keys of this space arrive in ascending order, leave so many percent of each leaf
+ * (at most 50) free for keys that come between them later; without this it stays full.
+ * Set once when the library is loaded, and no part of the format.
+ */
+extern void tree_reserve_room(uint8 space, int percent);
+
+/*
  * writer: carry out a batch of changes, strictly ascending by key, in as few
  * WAL records as the leaves they touch, then (in the last record where it
  * fits, else in one after all the others) replace the host's meta when meta is

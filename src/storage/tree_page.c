@@ -442,9 +442,43 @@ high_key_fits(Page page, int slots, const TreeKey *high)
 	return tree_tuple_space(tree_key_size(high)) <= room;
 }
 
+/* Percent of a leaf that a split at the end of its keys leaves free, by keyspace */
+static uint8 reserved_percent[256];
+
+/*
+ * tree_reserve_room() -- see tree.h.
+ */
+void
+tree_reserve_room(uint8 space, int percent)
+{
+	Assert(percent >= 0 && percent <= 50);
+	reserved_percent[space] = (uint8) percent;
+}
+
+/*
+ * The leaf is to be split at slot, and could stay full: take as many items more to the
+ * right as leave the room that its keyspace asks for.
+ */
+static int
+leave_room(Page page, const TreeKey *incoming, int slot)
+{
+	Size		wanted = TREE_PAGE_ROOM * reserved_percent[incoming->space] / 100;
+	Size		room = tree_free_space(page);
+
+	for (int i = slot; i < tree_count(page); i++)
+		room += tree_tuple_space(tree_tuple(page, i)->size) + sizeof(uint16);
+	while (room < wanted && slot > 1 && tree_tuple(page, slot - 1)->space == incoming->space)
+	{
+		slot--;
+		room += tree_tuple_space(tree_tuple(page, slot)->size) + sizeof(uint16);
+	}
+	return slot;
+}
+
 /*
  * Where keys arrive in ascending order, the page is best left as full as it
- * is: returns the place of the incoming key, or -1 if there is no such pattern.
+ * is, but for what its keyspace reserves for keys that come between later: returns
+ * the first slot for the right page, or -1 if there is no such pattern.
  */
 static int
 ascending_split_point(Page page, const TreeKey *incoming, TreeKey *separator)
@@ -470,10 +504,20 @@ ascending_split_point(Page page, const TreeKey *incoming, TreeKey *separator)
 
 	if (tree_is_leaf(page))
 	{
-		TreeKey		left;
+		int			roomy = leave_room(page, incoming, slot);
 
-		tree_tuple_key(tree_tuple(page, slot - 1), &left);
-		tree_separator(&left, incoming, separator);
+		if (roomy < slot)
+		{
+			separator_at(page, roomy, separator);
+			slot = roomy;
+		}
+		else
+		{
+			TreeKey		left;
+
+			tree_tuple_key(tree_tuple(page, slot - 1), &left);
+			tree_separator(&left, incoming, separator);
+		}
 	}
 	else
 	{

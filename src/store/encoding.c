@@ -35,6 +35,19 @@
 /* Of AlarmMember */
 #define ALARM_KIND				2
 
+/*
+ * User keys that were loaded in order are later put in any order, each a new version
+ * beside the old one.  If their leaves were full, the first put to each would split
+ * it.  The other keyspaces grow at their ends only, or are small.
+ */
+#define KEY_ROOM_PERCENT		10
+
+void
+store_register_spaces(void)
+{
+	tree_reserve_room(SPACE_KEY, KEY_ROOM_PERCENT);
+}
+
 static void
 corrupted(const char *what)
 {

@@ -373,6 +373,9 @@ extern void store_scan_leases(Relation tree, int64 after_id, StoreLeaseVisit vis
 extern StoreError store_lease_keys(Relation tree, const StoreCaller *caller, int64 id,
 								   StoreKeyVisit visit, void *arg);
 
+/* tell the pages layer about our keyspaces; when the library is loaded */
+extern void store_register_spaces(void);
+
 /* storage row decoder for quorum.mvcc: (key bytea, mod_revision bigint, sub bigint,
  * create_revision bigint, version bigint, lease bigint, deleted boolean, value bytea) */
 extern bool store_mvcc_row(TupleDesc desc, const struct TreeItem *item, Datum *values, bool *isnull);

@@ -188,6 +188,7 @@ test_tree_fill(PG_FUNCTION_ARGS)
 {
 	int			n = PG_GETARG_INT32(0);
 	int			size = PG_GETARG_INT32(1);
+	int			room = PG_GETARG_INT32(2);
 	Relation	rel = open_relation(STORAGE_TREE, RowExclusiveLock);
 	char	   *value = palloc0(size);
 	TreeChange	change = {0};
@@ -201,6 +202,7 @@ test_tree_fill(PG_FUNCTION_ARGS)
 	change.value_len = size;
 	tree_apply(rel, TREE_MAIN, &change, 1, NULL, 0);
 	tree_stat(rel, &before);
+	tree_reserve_room(7, room);
 	change.key.space = 7;
 	change.key.len = 0;
 	for (int i = 0; i < n; i++)

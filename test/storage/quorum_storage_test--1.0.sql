@@ -55,5 +55,5 @@ CREATE FUNCTION quorum.crash_verify() RETURNS int8
 	AS 'MODULE_PATHNAME', 'test_crash_verify' LANGUAGE C STRICT;
 CREATE FUNCTION quorum.append_long(size int4) RETURNS void
 	AS 'MODULE_PATHNAME', 'test_append_long' LANGUAGE C STRICT;
-CREATE FUNCTION quorum.tree_fill(n int4, size int4) RETURNS float8
+CREATE FUNCTION quorum.tree_fill(n int4, size int4, room int4) RETURNS float8
 	AS 'MODULE_PATHNAME', 'test_tree_fill' LANGUAGE C STRICT;

@@ -173,7 +173,10 @@ test_models()
 {
 	fresh_primary >"$base/out" 2>&1 || { fail "models: cannot start"; return; }
 	expect "ascending keys fill their pages" gives t "$port" \
-		"SELECT fill > 0.92 AND fill < 1 FROM quorum.tree_fill(200000, 100) fill"
+		"SELECT fill > 0.92 AND fill < 1 FROM quorum.tree_fill(200000, 100, 0) fill"
+	fresh_primary >"$base/out" 2>&1 || { fail "models: cannot start"; return; }
+	expect "but for the room that is reserved" gives t "$port" \
+		"SELECT fill BETWEEN 0.85 AND 0.92 FROM quorum.tree_fill(200000, 100, 10) fill"
 	for seed in $(seq "$seeds"); do
 		expect "tree, mixed keys, seed $seed" \
 			sql "$port" "SELECT quorum.tree_model($seed, 300, 'mixed')"

@@ -37,6 +37,7 @@ void
 _PG_init(void)
 {
 	storage_register_rows(NULL, store_mvcc_row);
+	store_register_spaces();
 	if (process_shared_preload_libraries_in_progress)
 		storage_install_ddl_guard();
 }
