@@ -73,7 +73,7 @@ for (1 .. 2)
 }
 $cluster->stop_load;
 $cluster->leader;
-compare('cut off', $watchers{$_}, $_, $since) for $cluster->members;
+compare('etcd 15271: cut off', $watchers{$_}, $_, $since) for $cluster->members;
 
 # The leader's server dies; listeners of the others miss nothing.  The one that
 # comes back catches up from where its client says it was.

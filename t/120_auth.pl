@@ -52,7 +52,7 @@ sub same_users
 {
 	my ($what) = @_;
 	my %states = map { auth_state($_) => 1 } $cluster->running;
-	is(scalar(keys %states), 1, "$what: the members agree on users, roles and permissions") or diag(join("\n--\n", keys %states));
+	is(scalar(keys %states), 1, "etcd 14571: $what: the members agree on users, roles and permissions") or diag(join("\n--\n", keys %states));
 	return;
 }
 
@@ -87,7 +87,7 @@ same_users('made on three members');
 		}
 	}, expect => ['42501']);
 }
-is($cluster->sql(1, 'SELECT enabled FROM quorum.auth_status()'), 't', 'authentication is on after all');
+is($cluster->sql(1, 'SELECT enabled FROM quorum.auth_status()'), 't', 'etcd 14571: authentication is on after all');
 same_users('on and off with a crash');
 
 # Who may what, on every member alike.

@@ -222,7 +222,7 @@ is($target->findings, '', 'and sound pages');
 $target->send_to($watcher, 'SELECT 1;');
 ok($target->wait_until('COMPACTED',
 		sub { $target->send_to($watcher, 'SELECT 1;'); sleep(0.2); $watcher->{run}->pump_nb; $watcher->{out} =~ /COMPACTED/ }),
-	'a watch from before ends with COMPACTED');
+	'etcd 16028: a watch from before ends with COMPACTED');
 ($state) = $target->sql_error($t, "SELECT * FROM quorum.changes($since, 'k/', prefix => true)");
 is($state, '22023', 'changes since then are refused');
 $target->close_session($watcher);
