@@ -31,9 +31,11 @@
 #include "utils/rel.h"
 
 #include "log_int.h"
+#include "metapage.h"
 #include "../compat.h"
 
 StaticAssertDecl(sizeof(LogMeta) <= LOG_PAGE_ROOM, "the meta page is too small");
+StaticAssertDecl(LOG_META_BLOCK == META_BLOCK, "the meta page is not the first");
 StaticAssertDecl(sizeof(LogOpaque) == LOG_OPAQUE_SIZE, "the page id is not last");
 
 /* So many pages ahead the last place is followed rather than searched anew */
@@ -49,64 +51,22 @@ static struct
 	uint64		number;
 }			last_place;
 
-static void
-check_meta(Relation rel, Page page)
-{
-	LogMeta    *meta = log_meta(page);
-
-	if (PageIsNew(page) ||
-		((PageHeader) page)->pd_special != BLCKSZ - LOG_OPAQUE_SIZE ||
-		log_opaque(page)->page_id != LOG_META_ID || meta->magic != LOG_MAGIC)
-		pagelog_corrupted(rel, LOG_META_BLOCK, "this is not the meta page of a log");
-	if (meta->version != LOG_VERSION)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("relation \"%s\" has format version %u, but this library knows version %u",
-						RelationGetRelationName(rel), meta->version, LOG_VERSION),
-				 errhint("Install the version of the library that wrote it, or a later one.")));
-}
+static const MetaPageFormat log_meta_format = {
+	LOG_OPAQUE_SIZE, LOG_META_ID, LOG_MAGIC, LOG_VERSION, "a log"
+};
 
 /* Read and verify the meta page; BUFFER_LOCK_UNLOCK for no lock (writer) */
 Buffer
 log_read_meta_page(Relation rel, int lock)
 {
-	static PgqRelNode known;	/* a file that has a meta page */
-	Buffer		buffer;
-
-	if (!PgqRelNodeEquals(known, PgqRelationNode(rel)))
-	{
-		if (!logring_is_formatted(rel))
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("relation \"%s\" has not been initialized",
-							RelationGetRelationName(rel))));
-		known = PgqRelationNode(rel);
-	}
-	buffer = ReadBuffer(rel, LOG_META_BLOCK);
-	if (lock != BUFFER_LOCK_UNLOCK)
-		LockBuffer(buffer, lock);
-	check_meta(rel, BufferGetPage(buffer));
-	return buffer;
+	return metapage_read(rel, &log_meta_format, lock);
 }
 
-/*
- * reader: has the relation been formatted?  ERROR if it is something else.
- */
+/* reader: has the relation been formatted?  ERROR if it is something else. */
 bool
 logring_is_formatted(Relation rel)
 {
-	Buffer		buffer;
-	bool		result;
-
-	if (RelationGetNumberOfBlocks(rel) == 0)
-		return false;
-	buffer = ReadBuffer(rel, LOG_META_BLOCK);
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	result = !PageIsNew(BufferGetPage(buffer));
-	if (result)
-		check_meta(rel, BufferGetPage(buffer));
-	UnlockReleaseBuffer(buffer);
-	return result;
+	return metapage_exists(rel, &log_meta_format);
 }
 
 /* ----------------------------------------------------------------

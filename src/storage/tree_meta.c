@@ -17,55 +17,23 @@
 #include "storage/smgr.h"
 #include "utils/rel.h"
 
+#include "metapage.h"
 #include "tree_int.h"
 #include "../compat.h"
 
 StaticAssertDecl(sizeof(TreeMeta) <= TREE_PAGE_ROOM, "the meta page is too small");
+StaticAssertDecl(TREE_META_BLOCK == META_BLOCK, "the meta page is not the first");
 StaticAssertDecl(sizeof(TreeOpaque) == TREE_OPAQUE_SIZE, "the page id is not last");
 
-static void
-check_meta(Relation rel, Page page)
-{
-	TreeMeta   *meta = tree_meta(page);
+static const MetaPageFormat tree_meta_format = {
+	TREE_OPAQUE_SIZE, TREE_PAGE_ID, TREE_MAGIC, TREE_VERSION, "a tree"
+};
 
-	if (PageIsNew(page) ||
-		((PageHeader) page)->pd_special != BLCKSZ - TREE_OPAQUE_SIZE ||
-		tree_opaque(page)->page_id != TREE_PAGE_ID ||
-		meta->magic != TREE_MAGIC)
-		pagelog_corrupted(rel, TREE_META_BLOCK, "this is not the meta page of a tree");
-	if (meta->version != TREE_VERSION)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("relation \"%s\" has format version %u, but this library knows version %u",
-						RelationGetRelationName(rel), meta->version, TREE_VERSION),
-				 errhint("Install the version of the library that wrote it, or a later one.")));
-}
-
-/*
- * Read and verify the meta page.  lock is the lock to take, or
- * BUFFER_LOCK_UNLOCK for none (the writer needs none, nobody else changes the
- * page).
- */
+/* Read and verify the meta page; BUFFER_LOCK_UNLOCK for no lock (writer) */
 Buffer
 tree_read_meta_page(Relation rel, int lock)
 {
-	static PgqRelNode known;	/* a file that has a meta page */
-	Buffer		buffer;
-
-	if (!PgqRelNodeEquals(known, PgqRelationNode(rel)))
-	{
-		if (!tree_is_formatted(rel))
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("relation \"%s\" has not been initialized",
-							RelationGetRelationName(rel))));
-		known = PgqRelationNode(rel);
-	}
-	buffer = ReadBuffer(rel, TREE_META_BLOCK);
-	if (lock != BUFFER_LOCK_UNLOCK)
-		LockBuffer(buffer, lock);
-	check_meta(rel, BufferGetPage(buffer));
-	return buffer;
+	return metapage_read(rel, &tree_meta_format, lock);
 }
 
 /* ----------------------------------------------------------------
@@ -295,25 +263,11 @@ tree_format(Relation rel, const void *host, uint32 host_len)
 	ReleaseBuffer(w.meta_buffer);
 }
 
-/*
- * reader: has the relation been formatted?  Pages of zeroes have not: a crash
- * may have left the file extended.
- */
+/* reader: has the relation been formatted?  ERROR if it is something else. */
 bool
 tree_is_formatted(Relation rel)
 {
-	Buffer		buffer;
-	bool		result;
-
-	if (RelationGetNumberOfBlocks(rel) == 0)
-		return false;
-	buffer = ReadBuffer(rel, TREE_META_BLOCK);
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	result = !PageIsNew(BufferGetPage(buffer));
-	if (result)
-		check_meta(rel, BufferGetPage(buffer));
-	UnlockReleaseBuffer(buffer);
-	return result;
+	return metapage_exists(rel, &tree_meta_format);
 }
 
 /* reader: copy the host's meta and return its length */
