@@ -37,6 +37,15 @@ my %what = (
 	xid  => 'SELECT pg_snapshot_xmax(pg_current_snapshot())',
 	term => 'SELECT term FROM quorum.status');
 
+# Members that have found each other have nothing more to say about it: two
+# streams from each of the others.
+for my $i ($cluster->members)
+{
+	ok($cluster->node($i)->poll_query_until('postgres',
+		"SELECT count(*) >= 4 FROM pg_stat_activity WHERE application_name LIKE 'pg_quorum/%' AND query LIKE 'CALL quorum.raft_stream%'"),
+		"n$i is connected");
+}
+
 # Whoever reads a page may prune it: let that be done before.
 for my $i ($cluster->members)
 {
