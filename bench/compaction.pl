@@ -83,7 +83,7 @@ sub stop_puts
 		while (<$fh>)
 		{
 			my (undef, undef, $took, undef, $sec, $usec) = split;
-			next unless defined $usec && "$took$sec$usec" =~ /^\d+$/;	# the last line may be cut off
+			next unless defined $usec && $usec =~ /^\d+$/ && "$took$sec" =~ /^\d+$/;	# the last line may be cut off
 			my $end = $sec + $usec / 1e6;
 			push @took, $took / 1e3 if $end >= $from && $end < $to;
 		}
