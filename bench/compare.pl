@@ -59,19 +59,6 @@ my $quorum = Bench::Quorum->new(
 	tools => "$FindBin::RealBin/../test/build");
 my @sides = grep { !$option{only} || $_->name eq $option{only} } ($etcd, $quorum);
 
-$SIG{INT} = $SIG{TERM} = sub { exit 130 };
-
-END
-{
-	my $status = $?;
-	if ($quorum)
-	{
-		Bench::Common::stop_all_children();
-		$quorum->stop('immediate');
-	}
-	$? = $status;
-}
-
 $| = 1;
 for my $side (@sides)
 {

@@ -44,19 +44,6 @@ my $cluster = Bench::Quorum->new(
 	# a renewer that is stopped leaves its loop
 	options => ["client_connection_check_interval = '500ms'"]);
 
-$SIG{INT} = $SIG{TERM} = sub { exit 130 };
-
-END
-{
-	my $status = $?;
-	if ($cluster)
-	{
-		Bench::Common::stop_all_children();
-		$cluster->stop('immediate');
-	}
-	$? = $status;
-}
-
 $| = 1;
 
 sub psql

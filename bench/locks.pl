@@ -23,19 +23,6 @@ my $cluster = Bench::Quorum->new(
 	bin     => $option{bin},
 	members => $option{members});
 
-$SIG{INT} = $SIG{TERM} = sub { exit 130 };
-
-END
-{
-	my $status = $?;
-	if ($cluster)
-	{
-		Bench::Common::stop_all_children();
-		$cluster->stop('immediate');
-	}
-	$? = $status;
-}
-
 my @workloads = (
 	[ 'each its own lock', 'SELECT quorum.lock(:client_id::text); SELECT quorum.unlock(:client_id::text);' ],
 	[ 'one lock for all',  "SELECT quorum.lock('one'); SELECT quorum.unlock('one');" ],

@@ -32,19 +32,6 @@ my $cluster = Bench::Quorum->new(
 	bin     => $option{bin},
 	members => $option{members});
 
-$SIG{INT} = $SIG{TERM} = sub { exit 130 };
-
-END
-{
-	my $status = $?;
-	if ($cluster)
-	{
-		Bench::Common::stop_all_children();
-		$cluster->stop('immediate');
-	}
-	$? = $status;
-}
-
 $| = 1;
 
 # Restart every member; the time until a put is answered again.

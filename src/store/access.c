@@ -79,16 +79,8 @@ read_message(Relation tree, uint8 space, const char *name, uint64 auth_revision,
 {
 	uint32		len;
 	char	   *value = read_item(tree, space, name, auth_revision, &len);
-	ProtobufCMessage *message;
 
-	if (value == NULL)
-		return NULL;
-	message = pb_unpack(descriptor, value, len);
-	if (message == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("damaged user or role in the key-value store")));
-	return message;
+	return value == NULL ? NULL : auth_unpack(descriptor, value, len);
 }
 
 static Authpb__User *
@@ -465,18 +457,6 @@ read_all(Relation tree, int *nitems)
 	}
 }
 
-static ProtobufCMessage *
-unpack_listed(const StoreAuthItem *item, const ProtobufCMessageDescriptor *descriptor)
-{
-	ProtobufCMessage *message = pb_unpack(descriptor, item->value, item->value_len);
-
-	if (message == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("damaged user or role in the key-value store")));
-	return message;
-}
-
 StoreError
 store_read_auth(Relation tree, const StoreCaller *caller, StoreAuthList *list)
 {
@@ -505,7 +485,7 @@ store_read_auth(Relation tree, const StoreCaller *caller, StoreAuthList *list)
 		if (items[i].key.space == SPACE_USER)
 		{
 			Authpb__User *user = (Authpb__User *)
-				unpack_listed(&items[i], &authpb__user__descriptor);
+				auth_unpack(&authpb__user__descriptor, items[i].value, items[i].value_len);
 
 			if (self == NULL || bytes_equal((char *) self->name.data, self->name.len,
 											(char *) user->name.data, user->name.len))
@@ -520,7 +500,7 @@ store_read_auth(Relation tree, const StoreCaller *caller, StoreAuthList *list)
 				shown |= strcmp(self->roles[j], items[i].key.data) == 0;
 			if (shown)
 				list->roles = lappend(list->roles,
-									  unpack_listed(&items[i], &authpb__role__descriptor));
+									  auth_unpack(&authpb__role__descriptor, items[i].value, items[i].value_len));
 		}
 		else if (self == NULL ||
 				 bytes_equal((char *) self->name.data, self->name.len,

@@ -33,8 +33,22 @@
 #include "utils/memutils.h"
 
 #include "store/auth.h"
+#include "store/pbmem.h"
 
 static const uint8 table_spaces[AUTH_TABLES] = {SPACE_ROLE, SPACE_USER, SPACE_USER_MAP};
+
+/* A user or role from its item, in the current memory context */
+ProtobufCMessage *
+auth_unpack(const ProtobufCMessageDescriptor *descriptor, const char *data, uint32 len)
+{
+	ProtobufCMessage *message = pb_unpack(descriptor, data, len);
+
+	if (message == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("damaged user or role in the key-value store")));
+	return message;
+}
 
 /* Where a version lies, and where a seek finds the newest one not after it */
 void

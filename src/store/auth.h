@@ -95,6 +95,10 @@ typedef struct StoreAuthItem
 extern StoreAuthItem *read_auth_items(Relation tree, const Quorum__StoreMeta *meta,
 									  int *nitems);
 
+/* a user or role from its item, in the current memory context; ERROR if damaged */
+extern ProtobufCMessage *auth_unpack(const ProtobufCMessageDescriptor *descriptor,
+									 const char *data, uint32 len);
+
 /* how items lie in the tree */
 extern void auth_tree_key(TreeKey *tree_key, uint8 space, const char *name, uint32 len,
 						  uint64 auth_revision);

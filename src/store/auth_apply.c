@@ -105,28 +105,16 @@ find_item(Store *store, int table, const char *name)
 	return auth_find(&store->auth->tables[table], name, strlen(name));
 }
 
-static ProtobufCMessage *
-unpack_item(const ProtobufCMessageDescriptor *descriptor, const AuthItem *item)
-{
-	ProtobufCMessage *message = pb_unpack(descriptor, item->data, item->len);
-
-	if (message == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("damaged user or role in the key-value store")));
-	return message;
-}
-
 static Authpb__User *
 unpack_user(const AuthItem *item)
 {
-	return (Authpb__User *) unpack_item(&authpb__user__descriptor, item);
+	return (Authpb__User *) auth_unpack(&authpb__user__descriptor, item->data, item->len);
 }
 
 static Authpb__Role *
 unpack_role(const AuthItem *item)
 {
-	return (Authpb__Role *) unpack_item(&authpb__role__descriptor, item);
+	return (Authpb__Role *) auth_unpack(&authpb__role__descriptor, item->data, item->len);
 }
 
 static void

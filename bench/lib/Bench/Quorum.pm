@@ -14,6 +14,8 @@ use POSIX ();
 use Bench::Common qw(summarize summary_of spawn run_all capture wait_until
   key_name warm_up KEYS KEY_BASE VALUE WATCHED_RATE LEASE_TTL);
 
+my @clusters;
+
 my %script = (
 	put => '\set k random(1000000000000000, 9999999999999999)' . "\n"
 	  . 'SELECT quorum.put(:k::text, :value::text);' . "\n",
@@ -27,7 +29,7 @@ my %script = (
 sub new
 {
 	my ($class, %args) = @_;
-	return bless {
+	my $self = bless {
 		dir     => $args{dir},
 		port    => $args{port},
 		bin     => $args{bin},
@@ -36,6 +38,19 @@ sub new
 		options => $args{options} // [],
 		connections => $args{connections} // 400,
 		running => {} }, $class;
+	push @clusters, $self;
+	return $self;
+}
+
+# However the benchmark ends, nothing is left running.
+$SIG{INT} = $SIG{TERM} = sub { exit 130 };
+
+END
+{
+	my $status = $?;
+	Bench::Common::stop_all_children();
+	$_->stop('immediate') for @clusters;
+	$? = $status;
 }
 
 sub name { return 'pg_quorum' }
