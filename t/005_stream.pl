@@ -103,7 +103,8 @@ for my $what (sort keys %hostile)
 	my $error = await($socket, 'E', 5);
 	if ($what =~ /^the end|^a failed/)
 	{
-		ok(!defined $error, "$what: the connection ends");
+		ok(!defined $error && IO::Select->new($socket)->can_read(0) && !sysread($socket, my $rest, 1),
+			"$what: the connection ends");
 	}
 	else
 	{

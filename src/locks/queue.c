@@ -104,6 +104,7 @@ void
 queue_find_place(ProtobufCBinaryData prefix, QueuePlace *place)
 {
 	held_check_lease();
+	sql_require_user();
 	set_place(prefix, member_session_lease(QUEUE_LEASE_TTL), place);
 }
 

@@ -152,9 +152,9 @@ member_move_leader(Quorum__MemberRequest *request)
 			return result;
 		if (GetCurrentTimestamp() >= deadline)
 			ereport(ERROR,
-					(errcode(ERRCODE_CANNOT_CONNECT_NOW),
-					 errmsg("leadership has not been handed over"),
-					 errdetail("The member did not win an election in time.")));
+					(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
+					 errmsg("leadership has not been handed over yet"),
+					 errdetail("The member did not win an election in time.  It may still do so.")));
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 STATE_POLL_MS, pgq_wait_event(&wait_event, "QuorumLeader"));
 		ResetLatch(MyLatch);

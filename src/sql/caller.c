@@ -143,6 +143,21 @@ sql_require_admin(void)
 		sql_raise(error, 0, 0);
 }
 
+void
+sql_require_user(void)
+{
+	Relation	store = open_store();
+	StorePermissions *permissions;
+	StoreError	error;
+
+	if (store == NULL)
+		return;
+	error = store_permissions(store, sql_caller(store), &permissions);
+	relation_close(store, AccessShareLock);
+	if (error != STORE_OK)
+		sql_raise(error, 0, 0);
+}
+
 /* ----------------------------------------------------------------
  *	Rows of quorum.mvcc and quorum.raft_log
  * ----------------------------------------------------------------

@@ -435,7 +435,11 @@ check_relation(SqlRowSink *sink, StorageKind kind)
 
 	rel = storage_open(kind, AccessShareLock, false);
 	if (rel == NULL)
-		return;
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("relation \"quorum.%s\" does not exist",
+						kind == STORAGE_LOG ? "raft_log" : "mvcc"),
+				 errhint("Run CREATE EXTENSION pg_quorum.")));
 	check_pages(rel, kind, count_finding, &findings);
 	relation_close(rel, AccessShareLock);
 	if (findings == 0)

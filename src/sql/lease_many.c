@@ -34,6 +34,7 @@ quorum_lease_keepalive_many(PG_FUNCTION_ARGS)
 	int			i;
 
 	sql_require_writable("lease_keepalive_many");
+	sql_require_user();
 	sql_require_argument(fcinfo, 0, "ids");
 	array = PG_GETARG_ARRAYTYPE_P(0);
 	if (ARR_NDIM(array) > 1)

@@ -152,6 +152,7 @@ quorum_lease_keepalive(PG_FUNCTION_ARGS)
 	int64		ttl;
 
 	sql_require_writable("lease_keepalive");
+	sql_require_user();
 	ttl = member_lease_keepalive(lease_arg(fcinfo, 0));
 	if (ttl <= 0)
 		sql_raise(STORE_LEASE_NOT_FOUND, 0, 0);

@@ -52,6 +52,7 @@ Datum
 quorum_session_lease(PG_FUNCTION_ARGS)
 {
 	sql_require_writable("session_lease");
+	sql_require_user();
 	PG_RETURN_INT64(member_session_lease(ttl_argument(fcinfo, 0)));
 }
 

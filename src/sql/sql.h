@@ -201,6 +201,12 @@ extern bool sql_name_caller_now(Quorum__Command *command);
  * is on; for what is no command of the log */
 extern void sql_require_admin(void);
 
+/*
+ * ERROR 42501 while authentication is on and the caller is no user of the store:
+ * for what needs no permission on keys and is no command of the log.
+ */
+extern void sql_require_user(void);
+
 /* whose rows of quorum.mvcc and quorum.raft_log are shown: see storage.h */
 extern void *sql_scan_begin(Relation rel, StorageKind kind);
 extern bool sql_scan_permits(void *access, const TreeItem *item);
