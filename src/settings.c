@@ -273,7 +273,7 @@ settings_define(void)
 	DefineCustomIntVariable("pg_quorum.corrupt_check_interval",
 							"Sets how often the leader compares the members' contents.",
 							"0 means never.",
-							&setting_corrupt_check_interval, 0, 0, 30 * 24 * 3600,
+							&setting_corrupt_check_interval, 0, 0, 24 * 24 * 3600,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomEnumVariable("pg_quorum.auto_compaction_mode",
 							 "Sets whether old revisions are kept for a time, or by their number.",

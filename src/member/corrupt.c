@@ -96,12 +96,13 @@ launch_checker(void)
 	strlcpy(w.bgw_function_name, "member_checker_main", sizeof(w.bgw_function_name));
 	strlcpy(w.bgw_name, "pg_quorum checker", sizeof(w.bgw_name));
 	strlcpy(w.bgw_type, "pg_quorum checker", sizeof(w.bgw_type));
-	if (RegisterDynamicBackgroundWorker(&w, NULL))
-		pg_atomic_write_u32(&member_shared->checker_runs, 1);
-	else
+	/* before it starts, since it may have ended before we go on */
+	pg_atomic_write_u32(&member_shared->checker_runs, 1);
+	if (!RegisterDynamicBackgroundWorker(&w, NULL))
 	{
 		static TimestampTz logged;
 
+		pg_atomic_write_u32(&member_shared->checker_runs, 0);
 		if (worker_may_log(&logged))
 			ereport(LOG,
 					(errmsg("could not start a worker to compare the members' contents"),

@@ -82,11 +82,12 @@ stream_close(PeerStream *stream, StreamState state)
 }
 
 /*
- * Take one descriptor out of the socket that backends send them to; -1 if there
- * is none.
+ * Take one offer out of the socket that backends send them to; false if there
+ * is none.  *fd is -1 where the descriptor could not be had: this process may have too
+ * many.
  */
-static int
-receive_descriptor(StreamOffer *offer)
+static bool
+receive_offer(StreamOffer *offer, int *fd)
 {
 	struct iovec part = {offer, sizeof(*offer)};
 	union
@@ -96,19 +97,23 @@ receive_descriptor(StreamOffer *offer)
 	}			control;
 	struct msghdr message;
 	struct cmsghdr *head;
-	int			fd = -1;
+	ssize_t		n;
 
+	*fd = -1;
 	memset(&message, 0, sizeof(message));
 	message.msg_iov = &part;
 	message.msg_iovlen = 1;
 	message.msg_control = control.bytes;
 	message.msg_controllen = sizeof(control.bytes);
-	if (recvmsg(member_stream_sockets[1], &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != sizeof(*offer))
-		return -1;
+	do
+		n = recvmsg(member_stream_sockets[1], &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n != sizeof(*offer))
+		return false;
 	head = CMSG_FIRSTHDR(&message);
 	if (head != NULL && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS)
-		memcpy(&fd, CMSG_DATA(head), sizeof(int));
-	return fd;
+		memcpy(fd, CMSG_DATA(head), sizeof(int));
+	return true;
 }
 
 /*
@@ -126,7 +131,7 @@ streams_adopt(void)
 	if (offered == offers_seen)
 		return;
 	offers_seen = offered;
-	while ((fd = receive_descriptor(&offer)) >= 0)
+	while (receive_offer(&offer, &fd))
 	{
 		StreamSlot *slot = &member_streams[offer.procno];
 		uint32		expected = STREAM_OFFERED;
@@ -134,12 +139,14 @@ streams_adopt(void)
 
 		if (slot->cookie != offer.cookie)
 		{
-			close(fd);
+			if (fd >= 0)
+				close(fd);
 			continue;
 		}
-		if (nstreams == STREAMS_MAX || worker->raft == NULL)
+		if (fd < 0 || nstreams == STREAMS_MAX || worker->raft == NULL)
 		{
-			close(fd);
+			if (fd >= 0)
+				close(fd);
 			if (pg_atomic_compare_exchange_u32(&slot->state, &expected, STREAM_CLOSED))
 				wake_procno(offer.procno);
 			continue;
