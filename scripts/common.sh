@@ -64,6 +64,14 @@ require_root_rights()
 		die "$(id -un) may not use sudo here without a password; run \"sudo -v\" first, or run it as root"
 }
 
+# Has the PostgreSQL of this pg_config a server, and what extensions are built
+# with?  (Debian ships pgxs.mk with the server, its headers apart.)
+can_build_for()
+{
+	[ -f "$("$1" --pgxs)" ] && [ -f "$("$1" --includedir-server)/postgres.h" ] &&
+		[ -x "$("$1" --bindir)/postgres" ]
+}
+
 # Set PG_CONFIG and PG_BIN to the newest PostgreSQL that extensions can be
 # built for, unless the caller has chosen one.  Status 1 if there is none.
 find_postgres()
@@ -71,7 +79,7 @@ find_postgres()
 	local candidate
 	if [ -z "${PG_CONFIG:-}" ]; then
 		for candidate in $(ls -d /usr/lib/postgresql/*/bin/pg_config 2>/dev/null | sort -t/ -k5 -rn); do
-			if [ -f "$("$candidate" --pgxs)" ] && [ -x "${candidate%/*}/postgres" ]; then
+			if can_build_for "$candidate"; then
 				PG_CONFIG=$candidate
 				break
 			fi
@@ -79,7 +87,7 @@ find_postgres()
 	fi
 	if [ -z "${PG_CONFIG:-}" ]; then
 		candidate=$(command -v pg_config) || return 1
-		[ -f "$("$candidate" --pgxs)" ] && [ -x "$("$candidate" --bindir)/postgres" ] || return 1
+		can_build_for "$candidate" || return 1
 		PG_CONFIG=$candidate
 	fi
 	PG_BIN=$("$PG_CONFIG" --bindir) || return 1
