@@ -303,9 +303,10 @@ requests_complete_reads(void)
 			int			i;
 
 			round_target = Max(1, (round->count + (collecting ? collecting->count : 0)) / 2);
+			/* first: who has been answered may look at the counter */
+			stats_add(STAT_READS, round->count);
 			for (i = 0; i < round->count; i++)
 				requests_complete(round->numbers[i], OUTCOME_RESULT, NULL, 0);
-			stats_add(STAT_READS, round->count);
 			*link = round->next;
 			round_free(round);
 		}
