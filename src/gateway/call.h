@@ -86,6 +86,13 @@ typedef struct Method
 	 * for each call that got as far as a message; must not raise, and not send.
 	 */
 	void		(*ended) (Call *call);
+
+	/*
+	 * May run when the store cannot be opened (no extension, locked, not made yet): call_store()
+	 * is NULL then.  Calls of other methods wait for the store, and end with "etcdserver: request
+	 * timed out".
+	 */
+	bool		without_store;
 } Method;
 
 /* A service's methods, ending with a NULL path; collected in methods.c */
@@ -122,8 +129,11 @@ struct Call
 };
 
 /*
- * To the client.  All of them return at once; bytes are queued in the transport.  After the call has ended
- * (by call_finish(), call_reply(), or its ended()) none may be called.
+ * To the client.  All of them return at once; bytes are queued in the transport.  They never
+ * raise.  After the call has ended (by call_finish(), call_reply(), or from outside) they do nothing.
+ *
+ * ended() is never called from within one of these: the call and its state live on until the
+ * handler or callback that is running has returned.
  */
 
 /* One message of a method that streams to the client */
@@ -168,5 +178,8 @@ extern void call_run_later(Call *call, void (*function) (Call *call, void *arg),
 
 /* The store of this turn: only in Method's functions, and those of call_run_later() */
 extern Relation call_store(void);
+
+/* The time as of this turn of the loop: cheaper than GetCurrentTimestamp() */
+extern TimestampTz gateway_now;
 
 #endif							/* PGQ_GATEWAY_CALL_H */

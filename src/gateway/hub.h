@@ -74,4 +74,15 @@ extern int64 hub_watch_told(const HubWatch *watch);
  * the transaction of the turn.  Returns whether there is more to do at once. */
 extern bool hub_turn(Relation store);
 
+/* Has hub_turn() anything to do?  Looks at memory only: asked each turn, to save a transaction */
+extern bool hub_has_work(void);
+
+/*
+ * Around the wait of the loop.  hub_prepare_wait() sees to it that the latch is set when there is
+ * something new to be told, if anybody watches; returns false if there is already, and lowers
+ * *timeout_ms (-1: for ever) to when hub_turn() wants to be called in any case.
+ */
+extern bool hub_prepare_wait(long *timeout_ms);
+extern void hub_end_wait(void);
+
 #endif							/* PGQ_GATEWAY_HUB_H */

@@ -30,7 +30,10 @@ typedef struct PageRequest
 /* Is there a page of this path at all? (else 404; a method other than GET or HEAD is 405) */
 extern bool page_exists(const char *path);
 
-/* Make the page; answers now or later.  In the transaction of the turn; may raise (then 500) */
+/*
+ * Make the page; answers now or later.  In the transaction of the turn; may raise (then 500).  Also
+ * called when the store cannot be opened: call_store() is NULL then.
+ */
 extern void page_get(PageRequest *request);
 
 /* The answer, which is copied, and the end of the request */
