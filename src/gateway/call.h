@@ -157,6 +157,10 @@ extern void call_send_packed(Call *call, const uint8 *head, size_t head_len,
 /* The only message of a unary method, and its end with GRPC_OK */
 extern void call_reply(Call *call, const ProtobufCMessage *message);
 
+/* The same, already packed, in parts as for call_send_packed() */
+extern void call_reply_packed(Call *call, const uint8 *head, size_t head_len,
+							  SharedBytes *body);
+
 /* The end.  message: etcd's text of an error, copied; NULL with GRPC_OK */
 extern void call_finish(Call *call, GrpcCode code, const char *message);
 

@@ -26,7 +26,7 @@ typedef enum MemberCallOutcome
 	MEMBER_CALL_UNKNOWN,		/* timeout or loss after it was proposed */
 	MEMBER_CALL_TOO_BIG,		/* larger than the limits */
 	MEMBER_CALL_NO_SPACE,		/* the quota or the disk reserve of this member */
-	MEMBER_CALL_OVERLOADED,		/* shared memory for requests or results is used up */
+	MEMBER_CALL_OVERLOADED,		/* too much waits already, or shared memory is used up; not done */
 	MEMBER_CALL_UNSUPPORTED,	/* the leader does not know such questions */
 	MEMBER_CALL_STATE			/* quarantined, removed, joining, no extension, not running; not done */
 } MemberCallOutcome;
@@ -34,14 +34,15 @@ typedef enum MemberCallOutcome
 typedef struct MemberCall MemberCall;
 
 /*
- * A call is answered, in member_calls_run(), in the current memory context.  result: of a
- * command that is DONE; answer: of a question.  Both live until the function
- * returns.  May begin other calls.  Must not raise.
+ * A call is answered, in member_calls_run(); the current memory context is reset when
+ * the function returns.  result: of a command that is DONE; answer: of a question.  Both
+ * live in that context.  May begin and abandon other calls; the answered one is gone.  Must not raise.
  */
 typedef void (*MemberCallDone) (MemberCallOutcome outcome, Quorum__Result *result,
 								const char *answer, uint32 answer_len, void *arg);
 
-/* Once in a process: take over the slots of the process that was the gateway before */
+/* Once in a process, before anything else: take over the slots of the process that was the
+ * gateway before.  ERROR 55000 where there are none */
 extern void member_calls_attach(void);
 
 /*
@@ -55,6 +56,12 @@ extern MemberCall *member_call_execute(Quorum__Command *command, int timeout_ms,
 extern MemberCall *member_call_read(int timeout_ms, MemberCallDone done, void *arg);
 extern MemberCall *member_call_ask_leader(QuestionKind kind, const char *question, uint32 len,
 										  int timeout_ms, MemberCallDone done, void *arg);
+
+/*
+ * Wake the worker for all that has begun since the last time.  Once a turn, when nothing
+ * more is going to begin; member_calls_wait() does it too.
+ */
+extern void member_calls_send(void);
 
 /* Nobody wants the answer any more; done is not called.  The command may be carried out all the same */
 extern void member_call_abandon(MemberCall *call);
