@@ -18,33 +18,54 @@
 #ifndef PGQ_GATEWAY_HUB_H
 #define PGQ_GATEWAY_HUB_H
 
-#include "mvccpb.pb-c.h"
 #include "utils/relcache.h"
+
+#include "gateway/call.h"
+#include "mvccpb.pb-c.h"
 
 typedef struct HubWatch HubWatch;
 
 /*
- * Some events of a watch, in the order of revisions, those of one revision all together.  What is
- * told is valid until the function returns.  The packed form of each event is made once for all
- * watches.
+ * Some events of one watch, in the order of revisions.  Valid until the function they are told to
+ * returns.  Those of one revision come together, unless there are more of them than the hub
+ * wants in memory: then `part` says that the last revision goes on with the next call.
  */
-typedef struct HubEvent
+typedef struct HubEvents
 {
-	const Mvccpb__Event *event;
-	const uint8 *packed;		/* packed Mvccpb__Event, with prev_kv if the watch wants it */
-	size_t		packed_len;
-} HubEvent;
+	int			n;
+	bool		part;
+	int64		revision;		/* all up to it has been told with these; if part, the one that goes on */
+} HubEvents;
 
+/* Length of the i-th event, packed as a field of a WatchResponse (tag, length, mvccpb.Event) */
+extern size_t hub_event_size(const HubEvents *events, int i);
+
+/*
+ * The fields of n events from the first-th on.  The reference is the hub's; whoever is told the same
+ * gets the same bytes.  NULL if there is no memory for them.
+ */
+extern SharedBytes *hub_events_packed(const HubEvents *events, int first, int n);
+
+/* The i-th event, in the current memory context */
+extern Mvccpb__Event *hub_event_unpack(const HubEvents *events, int i);
+
+/*
+ * What is told about a watch.  These run in hub_turn(), in its transaction (hub_store()), and
+ * may begin and end watches, also the one they are told about unless it is over.
+ */
 typedef struct HubListener
 {
-	/* revision: all up to it has been told with this */
-	void		(*events) (HubWatch *watch, const HubEvent *events, int n, int64 revision, void *arg);
+	void		(*events) (HubWatch *watch, const HubEvents *events, void *arg);
 
 	/* What comes next has been compacted; the watch is over, and freed when this returns */
 	void		(*compacted) (HubWatch *watch, int64 compact_revision, void *arg);
 
-	/* May the watch be told more now?  If not, it falls behind, and is asked again each turn; NULL: yes */
+	/* May the watch be told something now?  If not, it falls behind and waits for
+	 * hub_resume(); NULL: always */
 	bool		(*ready) (HubWatch *watch, void *arg);
+
+	/* hub_is_synced() has changed; NULL: of no interest */
+	void		(*synced) (HubWatch *watch, bool synced, void *arg);
 } HubListener;
 
 typedef struct HubRange
@@ -60,15 +81,29 @@ typedef struct HubRange
 
 /*
  * Begin to tell about a range all that happens from start_revision on (0: after the
- * present published revision).  *next gets the first revision that will be told.  Never calls the
+ * present revision of the store).  *next gets the first revision that will be told.  Never calls the
  * listener itself.
  */
-extern HubWatch *hub_watch(const HubRange *range, int64 start_revision,
+extern HubWatch *hub_watch(Relation store, const HubRange *range, int64 start_revision,
 						   const HubListener *listener, void *arg, int64 *next);
 extern void hub_unwatch(HubWatch *watch);
 
-/* Everything up to here has been told to this watch */
+/* The listener is ready again */
+extern void hub_resume(HubWatch *watch);
+
+/* Has the watch been told all there is, up to where the hub has read?  Not so before its first
+ * revision has come */
+extern bool hub_is_synced(const HubWatch *watch);
+
+/* Everything up to here has been told to this watch; and to all that are synced */
 extern int64 hub_watch_told(const HubWatch *watch);
+extern int64 hub_revision(void);
+
+/* How many watches there are */
+extern int	hub_watch_count(void);
+
+/* The store, while listeners are told something */
+extern Relation hub_store(void);
 
 /* One turn: read what is new, tell it, let those behind catch up, all bounded in time.  In
  * the transaction of the turn.  Returns whether there is more to do at once. */
