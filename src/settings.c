@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
+#include "gateway/token_setting.h"
 #include "settings.h"
 
 char	   *setting_database;
@@ -37,6 +38,8 @@ int			setting_disk_reserve;
 int			setting_corrupt_check_interval;
 int			setting_auto_compaction_mode = AUTO_COMPACTION_PERIODIC;
 char	   *setting_auto_compaction_retention;
+char	   *setting_auth_token;
+int			setting_auth_token_ttl;
 int			setting_request_timeout;
 
 static const struct config_enum_entry initial_cluster_states[] = {
@@ -189,6 +192,17 @@ check_retention(char **newval, void **extra, GucSource source)
 	return false;
 }
 
+static bool
+check_auth_token(char **newval, void **extra, GucSource source)
+{
+	TokenSetting parsed;
+	const char *wrong = token_setting_parse(*newval, &parsed);
+
+	if (wrong != NULL)
+		GUC_check_errdetail("%s", wrong);
+	return wrong == NULL;
+}
+
 /*
  * Define all settings.  Called from _PG_init(), with or without preload: those
  * of a session exist in both cases, so that SET works and its error is ours.
@@ -290,6 +304,15 @@ settings_define(void)
 							 "A crash of the machine may then lose acknowledged writes.",
 							 &setting_allow_fsync_off, false,
 							 fixed, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("pg_quorum.auth_token",
+							   "Sets the kind of the tokens that clients of the gateway get.",
+							   "\"simple\", or \"jwt,sign-method=RS256,pub-key=FILE,priv-key=FILE,ttl=5m\".",
+							   &setting_auth_token, "simple",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, check_auth_token, NULL, NULL);
+	DefineCustomIntVariable("pg_quorum.auth_token_ttl",
+							"Sets how long a simple token is good for after it was used last.",
+							NULL, &setting_auth_token_ttl, 300, 1, 86400,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_quorum.request_timeout",
 							"Sets the longest time a call waits for the cluster.",
 							NULL, &setting_request_timeout, 7000, 10, 3600 * 1000,

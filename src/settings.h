@@ -50,6 +50,10 @@ typedef enum AutoCompactionMode
  */
 extern bool settings_parse_retention(const char *text, int64 *number, int64 *ms);
 
+/* the gateway */
+extern char *setting_auth_token;
+extern int	setting_auth_token_ttl; /* s */
+
 /* user */
 extern int	setting_request_timeout;	/* ms */
 

@@ -62,6 +62,24 @@ base64_append(StringInfo buf, const void *data, size_t len)
 	buf->len += (int) encoded;
 }
 
+void
+base64url_append(StringInfo buf, const void *data, size_t len)
+{
+	int			start = buf->len;
+	char	   *c;
+
+	base64_append(buf, data, len);
+	while (buf->len > start && buf->data[buf->len - 1] == '=')
+		buf->data[--buf->len] = '\0';
+	for (c = buf->data + start; *c != '\0'; c++)
+	{
+		if (*c == '+')
+			*c = '-';
+		else if (*c == '/')
+			*c = '_';
+	}
+}
+
 /* The six bits of a character, or -1 */
 static int
 digit_value(char c)

@@ -18,6 +18,9 @@
 /* Append the standard alphabet's form, padded. */
 extern void base64_append(StringInfo buf, const void *data, size_t len);
 
+/* Append the URL alphabet's form, without padding. */
+extern void base64url_append(StringInfo buf, const void *data, size_t len);
+
 /*
  * Decode into dst, which must have room for len / 4 * 3 + 3 bytes.  Takes the
  * standard and the URL alphabet, padded or not.  Returns the length, or -1 if
