@@ -3,8 +3,8 @@
  * metrics.h
  *	  What the gateway counts, for /metrics.
  *
- * One process, so plain counters.  None of these functions raises or allocates; they may be
- * called from callbacks of libraries.
+ * Calls, messages and bytes are counted by the transport; here is what the services add.  One
+ * process, so plain counters.
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -18,18 +18,7 @@
 
 #include "gateway/call.h"
 
-/* by the transport: a call of this method began, and ended after so many us */
-extern void metrics_call_started(const Method *method);
-extern void metrics_call_ended(const Method *method, GrpcCode code, uint64 usec);
-
-/* by the transport: a message of a call */
-extern void metrics_message_received(const Method *method);
-extern void metrics_message_sent(const Method *method);
-
-/* by the transport: bytes on connections of clients */
-extern void metrics_client_bytes(uint64 received, uint64 sent);
-
-/* by the services: gauges and counters that only they know */
+/* Gauges and counters that only the services know */
 typedef enum GatewayMetric
 {
 	METRIC_RANGES,

@@ -338,11 +338,11 @@ bool
 token_check(Relation store, const char *token, uint64 auth_revision, TokenBearer *bearer)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	size_t		len = strnlen(token, TOKEN_MAX_BYTES + 1);
+	size_t		len = strnlen(token, AUTH_TOKEN_MAX_BYTES + 1);
 	uint8		digest[DIGEST_BYTES];
 	Accepted   *entry;
 
-	if (len == 0 || len > TOKEN_MAX_BYTES)
+	if (len == 0 || len > AUTH_TOKEN_MAX_BYTES)
 		return false;
 	if (!configured)
 		configure();

@@ -17,7 +17,7 @@
 #include "utils/relcache.h"
 
 /* A longer text is no token; a name of a user has at most 2 kB */
-#define TOKEN_MAX_BYTES		8192
+#define AUTH_TOKEN_MAX_BYTES		8192
 
 typedef struct TokenBearer
 {
