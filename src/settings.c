@@ -25,6 +25,7 @@ char	   *setting_initial_cluster_token;
 int			setting_initial_cluster_state = CLUSTER_NEW;
 int			setting_queue_size;
 int			setting_max_watches;
+char	   *setting_listen_client_urls;
 int			setting_heartbeat_interval;
 int			setting_election_timeout;
 int			setting_catchup_entries;
@@ -236,6 +237,11 @@ settings_define(void)
 							 "Without effect once the instance has been a member.",
 							 &setting_initial_cluster_state, CLUSTER_NEW, initial_cluster_states,
 							 fixed, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("pg_quorum.listen_client_urls",
+							   "Sets the URLs on which clients of etcd's protocols are served, separated by commas.",
+							   "Empty for none.",
+							   &setting_listen_client_urls, "",
+							   fixed, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_quorum.queue_size",
 							"Sets the shared memory for messages from other members.",
 							NULL, &setting_queue_size, 16 * 1024, 4 * 1024, 1024 * 1024,

@@ -21,6 +21,7 @@ extern char *setting_initial_cluster_token;
 extern int	setting_initial_cluster_state;	/* InitialClusterState */
 extern int	setting_queue_size;	/* KB, for messages from other members */
 extern int	setting_max_watches;
+extern char *setting_listen_client_urls;	/* empty: no gateway */
 
 /* reload */
 extern int	setting_heartbeat_interval; /* ms */
