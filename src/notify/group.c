@@ -58,7 +58,7 @@ group_init(WatchGroup *group, const char *name)
 void
 group_changed(WatchGroup *group)
 {
-	group->index = NULL;
+	group->index.root = NULL;
 	group->permitted = 0;
 	MemoryContextReset(group->context);
 }
@@ -76,10 +76,7 @@ static void
 build_index(WatchGroup *group)
 {
 	MemoryContext old = MemoryContextSwitchTo(group->context);
-	int			n = list_length(group->watches);
-	WatchRange *ranges = palloc(n * sizeof(WatchRange));
-	void	  **items = palloc(n * sizeof(void *));
-	int			i = 0;
+	RangeNode	hull;
 	ListCell   *lc;
 
 	group->want_prev = false;
@@ -87,14 +84,16 @@ build_index(WatchGroup *group)
 	{
 		LocalWatch *watch = lfirst(lc);
 
-		ranges[i] = watch->range;
-		items[i++] = watch;
+		range_node_set(&watch->node, watch->range.key, watch->range.key_len,
+					   watch->range.end, watch->range.end_len);
+		range_index_insert(&group->index, &watch->node);
 		group->want_prev |= watch->prev_value;
 	}
-	group->index = range_index_build(ranges, items, n);
-	range_index_hull(group->index, &group->hull);
-	pfree(ranges);
-	pfree(items);
+	range_index_hull(&group->index, &hull);
+	group->hull.key = hull.key;
+	group->hull.key_len = hull.key_len;
+	group->hull.end = hull.end;
+	group->hull.end_len = hull.end_len;
 	MemoryContextSwitchTo(old);
 }
 
@@ -105,9 +104,9 @@ build_index(WatchGroup *group)
 
 /* RangeIndexHit: an event lies in the range of a watch */
 static void
-match_watch(void *item, void *arg)
+match_watch(RangeNode *node, void *arg)
 {
-	LocalWatch *watch = item;
+	LocalWatch *watch = (LocalWatch *) ((char *) node - offsetof(LocalWatch, node));
 	EventMatch *match = arg;
 	const Mvccpb__Event *event = match->event;
 	int64		revision = event->kv->mod_revision;
@@ -149,7 +148,7 @@ match_event(const Mvccpb__Event *event, Outbox *outbox, void *arg)
 	match->event = event;
 	match->outbox = outbox;
 	match->payloads[0] = match->payloads[1] = NULL;
-	range_index_search(match->group->index, (const char *) event->kv->key.data,
+	range_index_search(&match->group->index, (const char *) event->kv->key.data,
 					   (uint32) event->kv->key.len, match_watch, match);
 }
 
@@ -325,7 +324,7 @@ group_send(WatchGroup *group, int64 until, Oid store, Outbox *outbox)
 	GroupResult result;
 
 	Assert(group->watches != NIL);
-	if (group->index == NULL)
+	if (group->index.root == NULL)
 		build_index(group);
 
 	outbox_reset(outbox);

@@ -18,7 +18,7 @@
 #include "nodes/pg_list.h"
 
 #include "notify/feed.h"
-#include "notify/index.h"
+#include "store/range_index.h"
 
 /* The notifier's copy of a watch in the registry */
 typedef struct LocalWatch
@@ -37,6 +37,7 @@ typedef struct LocalWatch
 	int64		matched;		/* WATCH_PAYLOAD_REVISION: last revision with an event */
 	int64		told;			/* likewise: last revision told */
 	WatchRange	range;			/* bytes are palloc'd with the watch */
+	RangeNode	node;			/* in the index of its group */
 	char		channel[NAMEDATALEN];
 } LocalWatch;
 
@@ -54,7 +55,7 @@ typedef struct WatchGroup
 
 	/* made of the watches; see group_changed() */
 	MemoryContext context;
-	RangeIndex *index;			/* NULL: to be built */
+	RangeIndex	index;			/* empty: to be built */
 	WatchRange	hull;
 	bool		want_prev;
 } WatchGroup;

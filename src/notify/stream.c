@@ -39,10 +39,10 @@
 #include "member/member.h"
 #include "notify/arguments.h"
 #include "notify/feed.h"
-#include "notify/index.h"
 #include "notify/payload.h"
 #include "notify/session.h"
 #include "sql/sql.h"
+#include "store/range_index.h"
 
 #include "compat.h"
 
@@ -51,6 +51,7 @@
 typedef struct Stream
 {
 	WatchSpec	spec;
+	RangeNode	node;			/* of its range */
 	const char *channel;
 	Oid			store;
 	FeedPosition position;
@@ -63,14 +64,13 @@ stream_event(const Mvccpb__Event *event, Outbox *outbox, void *arg)
 {
 	Stream	   *stream = arg;
 	int			kind = event->type == MVCCPB__EVENT__EVENT_TYPE__PUT ? WATCH_PUT : WATCH_DELETE;
-	const WatchRange *range = &stream->spec.range;
 	const ProtobufCBinaryData *key = &event->kv->key;
 	MemoryContext old;
 	char	   *payload;
 
 	if ((stream->spec.kinds & kind) == 0 ||
 		event->kv->mod_revision <= stream->spec.told_revision ||
-		!watch_range_contains(range, (const char *) key->data, (uint32) key->len))
+		!range_node_contains(&stream->node, (const char *) key->data, (uint32) key->len))
 		return;
 
 	old = MemoryContextSwitchTo(outbox->context);
@@ -246,6 +246,8 @@ quorum_watch_stream(PG_FUNCTION_ARGS)
 	stream->spec.range.key_len = range.key_len;
 	stream->spec.range.end = copy_bytes(range.end, range.end_len);
 	stream->spec.range.end_len = range.end_len;
+	range_node_set(&stream->node, stream->spec.range.key, range.key_len,
+				   stream->spec.range.end, range.end_len);
 	start_revision = sql_arg_count(fcinfo, 3, "start_revision");
 	stream->spec.kinds = argument_kinds(fcinfo, 4);
 	stream->spec.prev_value = sql_arg_bool(fcinfo, 5);

@@ -32,6 +32,13 @@
 #define PORTION_BYTES		(1024 * 1024)
 #define PORTION_CHANGES		4096
 
+/* enough() is asked after this many events at most */
+#define ENOUGH_EVENTS		16
+
+/* Revisions of which the versions of a single key are gathered at a time for one who may
+ * have had enough at any time */
+#define KEY_WINDOW			4096
+
 /* One change, as either source gives it */
 typedef struct Change
 {
@@ -51,15 +58,16 @@ typedef struct EventScan
 {
 	Relation	tree;
 	KeyRange	range;
-	int64		after;
 	int64		until;
 	bool		want_prev;
 	int64		max_events;
-	StoreEventVisit visit;
+	StoreEventVisit visit;		/* the one or the other */
+	StoreChangeVisit visit_change;
+	bool		(*enough) (void *arg);
 	void	   *arg;
 
 	int64		compacted;		/* as last seen */
-	int64		told;			/* everything up to this revision is dealt with */
+	StorePosition next;			/* all changes before this one are dealt with */
 
 	MemoryContext portion_context;
 	PendingEvent events[PORTION_EVENTS];
@@ -69,9 +77,20 @@ typedef struct EventScan
 	int64		last_revision;	/* of the last event gathered, told or not */
 	int64		ngathered;
 
-	bool		stopped;		/* by the visitor or by max_events */
+	bool		stopped;		/* by the visitor, by max_events or by enough() */
 	StoreError	error;
 } EventScan;
+
+static inline void
+move_to(EventScan *scan, int64 revision, int64 sub)
+{
+	if (revision > scan->next.revision ||
+		(revision == scan->next.revision && sub > scan->next.sub))
+	{
+		scan->next.revision = revision;
+		scan->next.sub = sub;
+	}
+}
 
 /* ----------------------------------------------------------------
  *	Portions
@@ -84,7 +103,7 @@ tell_portion(EventScan *scan)
 {
 	int			i;
 
-	if (read_overtaken(scan->tree, scan->told + 1, &scan->compacted))
+	if (read_overtaken(scan->tree, scan->next.revision, &scan->compacted))
 	{
 		scan->error = STORE_COMPACTED;
 		return;
@@ -122,9 +141,13 @@ tell_portion(EventScan *scan)
 			version_to_kv(&pending->prev, &prev);
 			event.prev_kv = &prev;
 		}
-		scan->told = Max(scan->told, pending->version.revision - 1);
-		if (!scan->visit(&event, scan->arg))
+		move_to(scan, pending->version.revision, pending->version.sub);
+		if (scan->visit_change != NULL ?
+			!scan->visit_change(&event, pending->version.sub, scan->arg) :
+			!scan->visit(&event, scan->arg))
 			scan->stopped = true;
+		else
+			move_to(scan, pending->version.revision, pending->version.sub + 1);
 	}
 
 	MemoryContextReset(scan->portion_context);
@@ -150,6 +173,7 @@ gather_event(EventScan *scan, const char *key, uint32 key_len, const Change *cha
 	{
 		memset(version, 0, sizeof(*version));
 		version->revision = change->revision;
+		version->sub = change->sub;
 	}
 	else
 	{
@@ -174,6 +198,21 @@ gather_event(EventScan *scan, const char *key, uint32 key_len, const Change *cha
 }
 
 /*
+ * All changes up to this one have been looked at.  Tell what is to be told of them, and end
+ * the scan behind it if the caller has had enough for now.
+ */
+static void
+pass_change(EventScan *scan, const Change *change)
+{
+	tell_portion(scan);
+	if (scan->error != STORE_OK || scan->stopped)
+		return;
+	move_to(scan, change->revision, change->sub + 1);
+	if (scan->enough != NULL && scan->enough(scan->arg))
+		scan->stopped = true;
+}
+
+/*
  * Take in one change of a key in the range; false if no more are wanted.
  */
 static bool
@@ -184,7 +223,7 @@ take_change(EventScan *scan, const char *key, uint32 key_len, const Change *chan
 	{
 		tell_portion(scan);
 		if (scan->error == STORE_OK && !scan->stopped)
-			scan->told = change->revision - 1;
+			move_to(scan, change->revision, 0);
 		scan->stopped = true;
 		return false;
 	}
@@ -192,8 +231,9 @@ take_change(EventScan *scan, const char *key, uint32 key_len, const Change *chan
 	gather_event(scan, key, key_len, change);
 	scan->ngathered++;
 	scan->last_revision = change->revision;
-	if (scan->nevents == PORTION_EVENTS || scan->bytes >= PORTION_BYTES)
-		tell_portion(scan);
+	if (scan->nevents == PORTION_EVENTS || scan->bytes >= PORTION_BYTES ||
+		(scan->enough != NULL && scan->nevents % ENOUGH_EVENTS == 0 && scan->enough(scan->arg)))
+		pass_change(scan, change);
 	return scan->error == STORE_OK && !scan->stopped;
 }
 
@@ -209,7 +249,7 @@ scan_index(EventScan *scan)
 	TreeKey		seek_key;
 	TreeItem	item;
 
-	number_tree_key(&seek_key, SPACE_REVISION, scan->after + 1, 0);
+	number_tree_key(&seek_key, SPACE_REVISION, scan->next.revision, scan->next.sub);
 	tree_seek(tree_scan, &seek_key);
 	while (tree_next(tree_scan, &item) && item.key.space == SPACE_REVISION &&
 		   item.key.major <= (uint64) scan->until)
@@ -231,22 +271,21 @@ scan_index(EventScan *scan)
 		}
 		if (++scan->nchanges >= PORTION_CHANGES)
 		{
-			tell_portion(scan);
+			pass_change(scan, &change);
 			if (scan->error != STORE_OK || scan->stopped)
 				break;
-			scan->told = Max(scan->told, change.revision - 1);
 		}
 	}
 	tree_scan_end(tree_scan);
 }
 
 /*
- * The revisions of the key's versions in (after, until], newest first.  With
+ * The revisions of the key's versions from the next one to `until`, newest first.  With
  * max_events only the oldest that many are kept, and what belongs to the same
  * revision as the last of them; *cut tells whether others were left out.
  */
 static Change *
-gather_versions(EventScan *scan, int64 *n, bool *cut)
+gather_versions(EventScan *scan, int64 until, int64 *n, bool *cut)
 {
 	const KeyRange *range = &scan->range;
 	TreeScan   *tree_scan = tree_scan_begin(scan->tree, TREE_MAIN);
@@ -258,11 +297,11 @@ gather_versions(EventScan *scan, int64 *n, bool *cut)
 
 	*n = 0;
 	*cut = false;
-	version_tree_key(&seek_key, range->start, range->start_len, scan->until, PG_INT64_MAX);
+	version_tree_key(&seek_key, range->start, range->start_len, until, PG_INT64_MAX);
 	tree_seek(tree_scan, &seek_key);
 	while (tree_next(tree_scan, &item) && decode_version_key(&item.key, &version) &&
 		   bytes_equal(version.key, version.key_len, range->start, range->start_len) &&
-		   version.revision > scan->after)
+		   version.revision >= scan->next.revision)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (*n == max && scan->max_events > 0 && scan->max_events <= max / 2)
@@ -292,16 +331,19 @@ gather_versions(EventScan *scan, int64 *n, bool *cut)
 }
 
 static void
-scan_key(EventScan *scan)
+scan_versions(EventScan *scan, int64 until)
 {
 	bool		cut;
 	int64		n;
-	Change	   *changes = gather_versions(scan, &n, &cut);
+	Change	   *changes = gather_versions(scan, until, &n, &cut);
+	StorePosition from = scan->next;
 	int64		i;
 
 	for (i = n - 1; i >= 0; i--)
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (changes[i].revision == from.revision && changes[i].sub < from.sub)
+			continue;
 		if (!take_change(scan, scan->range.start, scan->range.start_len, &changes[i]))
 			break;
 	}
@@ -309,10 +351,71 @@ scan_key(EventScan *scan)
 	{
 		tell_portion(scan);
 		if (scan->error == STORE_OK && !scan->stopped)
-			scan->told = scan->last_revision;
+			move_to(scan, scan->last_revision + 1, 0);
 		scan->stopped = true;
 	}
 	pfree(changes);
+}
+
+static void
+scan_key(EventScan *scan)
+{
+	if (scan->enough == NULL)
+	{
+		scan_versions(scan, scan->until);
+		return;
+	}
+
+	while (scan->error == STORE_OK && !scan->stopped && scan->next.revision <= scan->until)
+	{
+		int64		until = Min(scan->until, scan->next.revision + KEY_WINDOW - 1);
+		Change		last = {until, PG_INT64_MAX - 1};
+
+		scan_versions(scan, until);
+		if (scan->error == STORE_OK && !scan->stopped)
+		{
+			pass_change(scan, &last);
+			if (scan->error == STORE_OK)
+				move_to(scan, until + 1, 0);
+		}
+	}
+}
+
+/*
+ * Check where the scan begins and ends.  Returns false if there is nothing to tell.
+ */
+static bool
+begin_scan(EventScan *scan, int64 until)
+{
+	int64		current;
+
+	read_revisions(scan->tree, &current, &scan->compacted);
+	scan->until = until <= 0 || until > current ? current : until;
+	if (scan->next.revision < scan->compacted)
+	{
+		scan->error = STORE_COMPACTED;
+		return false;
+	}
+	return scan->next.revision <= scan->until;
+}
+
+static void
+run_scan(EventScan *scan)
+{
+	scan->portion_context = AllocSetContextCreate(CurrentMemoryContext, "quorum events",
+												  ALLOCSET_DEFAULT_SIZES);
+	if (scan->range.kind == KEY_RANGE_POINT)
+		scan_key(scan);
+	else
+		scan_index(scan);
+
+	if (scan->error == STORE_OK && !scan->stopped)
+	{
+		tell_portion(scan);
+		if (scan->error == STORE_OK && !scan->stopped)
+			move_to(scan, scan->until + 1, 0);
+	}
+	MemoryContextDelete(scan->portion_context);
 }
 
 /*
@@ -329,7 +432,6 @@ store_events(Relation tree, const StoreCaller *caller, const char *key, uint32 k
 {
 	EventScan  *scan;
 	StoreError	error;
-	int64		current;
 
 	error = store_check_access(tree, caller, STORE_READ, key, key_len,
 							   range_end, range_end_len);
@@ -340,49 +442,56 @@ store_events(Relation tree, const StoreCaller *caller, const char *key, uint32 k
 	}
 
 	scan = palloc0(sizeof(EventScan));
-	read_revisions(tree, &current, &scan->compacted);
-	after = Max(after, 0);
-	if (until <= 0 || until > current)
-		until = current;
-	*next_after = after;
-	if (after + 1 < scan->compacted)
-	{
-		pfree(scan);
-		return STORE_COMPACTED;
-	}
-	if (after >= until)
-	{
-		pfree(scan);
-		return STORE_OK;
-	}
-
 	scan->tree = tree;
 	key_range_set(&scan->range, key, key_len, range_end, range_end_len);
-	scan->after = after;
-	scan->until = until;
+	scan->next.revision = Max(after, 0) + 1;
 	scan->want_prev = want_prev;
 	scan->max_events = max_events;
 	scan->visit = visit;
 	scan->arg = arg;
-	scan->told = after;
-	scan->portion_context = AllocSetContextCreate(CurrentMemoryContext, "quorum events",
-												  ALLOCSET_DEFAULT_SIZES);
-
-	if (scan->range.kind == KEY_RANGE_POINT)
-		scan_key(scan);
-	else
-		scan_index(scan);
-
-	if (scan->error == STORE_OK && !scan->stopped)
-	{
-		tell_portion(scan);
-		if (scan->error == STORE_OK && !scan->stopped)
-			scan->told = until;
-	}
+	if (begin_scan(scan, until))
+		run_scan(scan);
 
 	error = scan->error;
-	*next_after = scan->told;
-	MemoryContextDelete(scan->portion_context);
+	*next_after = scan->next.revision - 1;
 	pfree(scan);
 	return error;
+}
+
+/*
+ * store_changes
+ *		Tell the events of a range of keys from a position on; see store.h.
+ */
+StoreError
+store_changes(Relation tree, const char *key, uint32 key_len,
+			  const char *range_end, uint32 range_end_len,
+			  StorePosition *position, int64 until, bool want_prev,
+			  StoreChangeVisit visit, bool (*enough) (void *arg), void *arg)
+{
+	EventScan  *scan = palloc0(sizeof(EventScan));
+	StoreError	error;
+
+	scan->tree = tree;
+	key_range_set(&scan->range, key, key_len, range_end, range_end_len);
+	scan->next = *position;
+	scan->want_prev = want_prev;
+	scan->visit_change = visit;
+	scan->enough = enough;
+	scan->arg = arg;
+	if (begin_scan(scan, until))
+		run_scan(scan);
+
+	error = scan->error;
+	*position = scan->next;
+	pfree(scan);
+	return error;
+}
+
+/*
+ * store_read_revisions() -- see store.h.
+ */
+void
+store_read_revisions(Relation tree, int64 *revision, int64 *compacted)
+{
+	read_revisions(tree, revision, compacted);
 }

@@ -316,6 +316,28 @@ extern StoreError store_events(Relation tree, const StoreCaller *caller,
 							   int64 after, int64 until, bool want_prev, int64 max_events,
 							   StoreEventVisit visit, void *arg, int64 *next_after);
 
+/*
+ * The same for one who reads in slices, which may end anywhere, also within a revision that is as large
+ * as the store.  Begins with the change at *position, and moves it to the one to go on with; that is
+ * (until + 1, 0) when all has been told.  visit() returns false to stop before the event it was
+ * shown; enough() is asked every now and then, where nothing is to be told too.  Permissions
+ * are the caller's affair.
+ */
+typedef struct StorePosition
+{
+	int64		revision;
+	int64		sub;			/* of the changes of the revision, which count from 0 */
+} StorePosition;
+
+typedef bool (*StoreChangeVisit) (const Mvccpb__Event *event, int64 sub, void *arg);
+extern StoreError store_changes(Relation tree, const char *key, uint32 key_len,
+								const char *range_end, uint32 range_end_len,
+								StorePosition *position, int64 until, bool want_prev,
+								StoreChangeVisit visit, bool (*enough) (void *arg), void *arg);
+
+/* What is published: the revision, and the compacted one (-1: none) */
+extern void store_read_revisions(Relation tree, int64 *revision, int64 *compacted);
+
 /* etcd's HashKV: equal on all members at equal revision and compacted revision,
  * whatever physical compaction has done so far.  Interruptible. */
 extern StoreError store_hash_kv(Relation tree, const StoreCaller *caller,
