@@ -76,14 +76,6 @@ my_slot(void)
 	return &member_slots[pgq_my_procno()];
 }
 
-static bool
-slot_move(RequestSlot *slot, SlotState from, SlotState to)
-{
-	uint32		expected = from;
-
-	return pg_atomic_compare_exchange_u32(&slot->state, &expected, to);
-}
-
 /*
  * Take the slot back in whatever state it is; returns the state it had, which
  * is never TAKING or FILLING: those pass within microseconds unless the worker
@@ -122,16 +114,7 @@ slot_release(RequestSlot *slot)
 {
 	SlotState	state = slot_reclaim(slot);
 
-	if (DsaPointerIsValid(slot->payload))
-	{
-		dsa_free(member_dsa(), slot->payload);
-		slot->payload = InvalidDsaPointer;
-	}
-	if (DsaPointerIsValid(slot->result))
-	{
-		dsa_free(member_dsa(), slot->result);
-		slot->result = InvalidDsaPointer;
-	}
+	slot_free_payloads(slot);
 	if (DsaPointerIsValid(slot->undo_payload))
 	{
 		dsa_free(member_dsa(), slot->undo_payload);
@@ -204,18 +187,13 @@ check_role(void)
 {
 	MemberStatus status;
 
-	/* one word, no lock: in the common case nothing else is looked at */
-	if (member_shared->status.role != MEMBER_QUARANTINED &&
-		member_shared->status.role != MEMBER_JOINING)
+	if (!slot_member_refuses(&status))
 		return;
-	member_get_status(&status);
-	if (status.role == MEMBER_JOINING && status.cluster_id == 0)
+	if (status.role == MEMBER_JOINING)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("this instance has not joined its cluster yet"),
 				 errdetail("%s", status.reason)));
-	if (status.role != MEMBER_QUARANTINED)
-		return;
 	if (strcmp(status.reason, MEMBER_REASON_REMOVED) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -384,24 +362,34 @@ await_detached(RequestSlot *slot, SlotKind kind, int timeout_ms)
 		report_timeout(SLOT_QUEUED, kind, 0, timeout_ms, false);	/* of the new request */
 }
 
-/*
- * Copy a request or an undo to where the worker finds it.
- */
 static void
-slot_store(const char *bytes, uint32 len, char *place, uint32 size, dsa_pointer *payload)
+report_no_memory(void)
 {
-	if (len > size)
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("shared memory for requests is used up"),
+			 errhint("Set pg_quorum.queue_size higher.")));
+}
+
+/*
+ * Copy an undo to where the worker finds it; false if there is no memory for it.
+ */
+static bool
+slot_store_undo(RequestSlot *slot, const Packed *undo)
+{
+	char	   *place = slot->undo_data;
+
+	if (undo->len > SLOT_UNDO_BYTES)
 	{
-		*payload = dsa_allocate_extended(member_dsa(), len, DSA_ALLOC_NO_OOM);
-		if (!DsaPointerIsValid(*payload))
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-					 errmsg("shared memory for requests is used up"),
-					 errhint("Set pg_quorum.queue_size higher.")));
-		memcpy(dsa_get_address(member_dsa(), *payload), bytes, len);
+		slot->undo_payload = dsa_allocate_extended(member_dsa(), undo->len, DSA_ALLOC_NO_OOM);
+		if (!DsaPointerIsValid(slot->undo_payload))
+			return false;
+		place = dsa_get_address(member_dsa(), slot->undo_payload);
 	}
-	else if (len > 0)
-		memcpy(place, bytes, len);
+	memcpy(place, undo->bytes, undo->len);
+	slot->undo_number = undo->number;
+	slot->undo_len = undo->len;
+	return true;
 }
 
 /*
@@ -415,6 +403,7 @@ do_request(SlotKind kind, QuestionKind question, uint64 number, const char *requ
 {
 	RequestSlot *slot = my_slot();
 	SlotState	left_as;
+	char	   *place;
 
 	if (!exit_callback_registered)
 	{
@@ -424,26 +413,13 @@ do_request(SlotKind kind, QuestionKind question, uint64 number, const char *requ
 	await_detached(slot, kind, timeout_ms);
 	(void) slot_release(slot);	/* left over from a request that failed */
 
-	slot->number = number;
-	slot->kind = kind;
-	slot->question = question;
+	place = slot_room(slot, len);
+	if (place == NULL || (undo != NULL && !slot_store_undo(slot, undo)))
+		report_no_memory();
+	if (len > 0)
+		memcpy(place, request, len);
 	slot->procno = pgq_my_procno();
-	slot->term = 0;
-	slot->len = len;
-	slot->outcome = OUTCOME_RESULT;
-	slot_store(request, len, slot->data, SLOT_INLINE_BYTES, &slot->payload);
-	if (undo != NULL)
-	{
-		slot_store(undo->bytes, undo->len, slot->undo_data, SLOT_UNDO_BYTES, &slot->undo_payload);
-		slot->undo_number = undo->number;
-		slot->undo_len = undo->len;
-	}
-	pg_write_barrier();
-	pg_atomic_write_u32(&slot->state, SLOT_QUEUED);
-	queue_push(slot - member_slots);
-	if (kind != SLOT_READ ||
-		pg_atomic_add_fetch_u32(&member_shared->reads_queued, 1) >=
-		pg_atomic_read_u32(&member_shared->reads_wanted))
+	if (slot_submit(slot, kind, question, number, len))
 		wake_procno(member_shared->worker_procno);
 
 	PG_TRY();
@@ -483,10 +459,7 @@ do_request(SlotKind kind, QuestionKind question, uint64 number, const char *requ
 	{
 		*result_len = slot->len;
 		*result = palloc(slot->len + 1);
-		memcpy(*result,
-			   DsaPointerIsValid(slot->result) ?
-			   (char *) dsa_get_address(member_dsa(), slot->result) : slot->data,
-			   slot->len);
+		memcpy(*result, slot_result(slot), slot->len);
 		(void) slot_release(slot);
 	}
 	else
@@ -504,33 +477,23 @@ do_request(SlotKind kind, QuestionKind question, uint64 number, const char *requ
 	}
 }
 
-static uint64
-next_number(void)
-{
-	uint64		n = pg_atomic_fetch_add_u64(&member_shared->next_number, 1);
-
-	return (n << SLOT_INDEX_BITS) | (uint64) pgq_my_procno();
-}
-
 /*
  * Number a command and pack it, into stack if it fits there.
  */
 static void
 pack_command(Quorum__Command *command, Packed *packed, char *stack, size_t stack_size)
 {
-	size_t		size;
+	uint64		number = slot_new_number(my_slot());
+	size_t		size = slot_command_size(command, number);
 
-	command->origin = member_shared->run_id;
-	command->request = next_number();
-	size = quorum__command__get_packed_size(command);
-	if (size > (size_t) setting_max_request_bytes + 1024)
+	if (size > COMMAND_MAX_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("request is too large"),
 				 errdetail("The request has %zu bytes, the limit is %d.",
 						   size, setting_max_request_bytes),
 				 errhint("The limit is set by pg_quorum.max_request_bytes.")));
-	packed->number = command->request;
+	packed->number = number;
 	packed->bytes = size > stack_size ? palloc(size) : stack;
 	packed->len = size;
 	quorum__command__pack(command, (uint8_t *) packed->bytes);
@@ -603,17 +566,8 @@ member_execute_detached(Quorum__Command *command)
 		return false;
 	(void) slot_release(slot);
 	pack_command(command, &packed, stack, sizeof(stack));
-	if (packed.len > SLOT_UNDO_BYTES)
-	{
-		slot->undo_payload = dsa_allocate_extended(member_dsa(), packed.len, DSA_ALLOC_NO_OOM);
-		if (!DsaPointerIsValid(slot->undo_payload))
-			return false;
-		memcpy(dsa_get_address(member_dsa(), slot->undo_payload), packed.bytes, packed.len);
-	}
-	else
-		memcpy(slot->undo_data, packed.bytes, packed.len);
-	slot->undo_number = packed.number;
-	slot->undo_len = packed.len;
+	if (!slot_store_undo(slot, &packed))
+		return false;
 	slot->procno = pgq_my_procno();
 	slot_is_detached = true;
 	slot_begin_undo(slot);
@@ -642,7 +596,7 @@ member_read_barrier(int timeout_ms)
 				 errmsg("linearizable reads are not possible during recovery"),
 				 errhint("Use serializable => true to read this server's own state.")));
 	check_role();
-	do_request(SLOT_READ, 0, next_number(), NULL, 0,
+	do_request(SLOT_READ, 0, slot_new_number(my_slot()), NULL, 0,
 			   timeout_ms < 0 ? setting_request_timeout : timeout_ms, NULL, NULL, NULL);
 }
 
@@ -667,7 +621,7 @@ member_ask_leader(QuestionKind kind, const char *question, uint32 len, int timeo
 				 errmsg("request is too large"),
 				 errdetail("The request has %u bytes, the limit is %d.", len, QUESTION_MAX_BYTES)));
 	check_role();
-	do_request(SLOT_QUESTION, kind, next_number(), question, len,
+	do_request(SLOT_QUESTION, kind, slot_new_number(my_slot()), question, len,
 			   timeout_ms < 0 ? setting_request_timeout : timeout_ms, NULL, &answer, answer_len);
 	return answer;
 }
@@ -683,7 +637,7 @@ do_administration(SlotKind kind)
 		ereport(ERROR,
 				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
 				 errmsg("cannot change the member during recovery")));
-	do_request(kind, 0, next_number(), NULL, 0, Max(setting_request_timeout, 30000),
+	do_request(kind, 0, slot_new_number(my_slot()), NULL, 0, Max(setting_request_timeout, 30000),
 			   NULL, NULL, NULL);
 }
 
@@ -783,6 +737,17 @@ member_get_status(MemberStatus *status)
 	member_require_preload();
 	SpinLockAcquire(&member_shared->mutex);
 	*status = member_shared->status;
+	SpinLockRelease(&member_shared->mutex);
+}
+
+void
+member_get_identity(uint64 *cluster_id, uint64 *member_id, uint64 *term)
+{
+	member_require_preload();
+	SpinLockAcquire(&member_shared->mutex);
+	*cluster_id = member_shared->status.cluster_id;
+	*member_id = member_shared->status.member_id;
+	*term = member_shared->status.term;
 	SpinLockRelease(&member_shared->mutex);
 }
 

@@ -10,8 +10,8 @@
  * is what deleting, compacting, and PostgreSQL itself then still have.
  *
  * The worker looks at its store now and then; the flusher asks the operating
- * system about the disks, since that may take a while.  A backend looks at both
- * numbers before it proposes a client's write, so that the limit is not overrun
+ * system about the disks, since that may take a while.  Who proposes a client's
+ * write looks at both numbers first, so that the limit is not overrun
  * between two looks, and raises the alarm itself, as etcd does.
  *
  * An alarm that was disarmed while its cause remains is raised again.
@@ -208,7 +208,7 @@ quota_look_at_disks(void)
 	pg_atomic_write_u64(&member_shared->disk_free, least);
 }
 
-/* ---------- backends ---------- */
+/* ---------- who proposes ---------- */
 
 static uint64
 put_cost(const Etcdserverpb__PutRequest *put)
@@ -259,30 +259,59 @@ command_cost(const Quorum__Command *command)
 }
 
 /*
- * quota_admit() -- may a client of this member propose this command?  ERROR
- * 53100, after the alarm has been raised, if there is no space for it.
+ * quota_verdict() -- may a client of this member propose this command?  If not, the
+ * alarm is to be raised first, if it is due.
  */
-void
-quota_admit(const Quorum__Command *command)
+QuotaVerdict
+quota_verdict(const Quorum__Command *command)
 {
 	bool		disk = disk_is_low();
 
 	if (likely(setting_quota_bytes <= 0 && !disk))
-		return;
+		return QUOTA_OK;
 	if (!store_command_grows(command) || (!disk && !quota_reached(command_cost(command))))
-		return;
+		return QUOTA_OK;
+	return disk ? QUOTA_DISK_LOW : QUOTA_REACHED;
+}
 
-	if (pg_atomic_read_u32(&member_shared->no_space_raised) == 0)
+bool
+quota_alarm_is_due(void)
+{
+	return pg_atomic_read_u32(&member_shared->no_space_raised) == 0;
+}
+
+/*
+ * quota_fill_alarm() -- the command by which this member raises it.
+ */
+void
+quota_fill_alarm(Quorum__Command *command, Etcdserverpb__AlarmRequest *request)
+{
+	MemberStatus status;
+
+	member_get_status(&status);
+	fill_alarm(command, request, status.member_id);
+}
+
+/*
+ * quota_admit() -- ERROR 53100, after the alarm has been raised, if there is
+ * no space for a command.
+ */
+void
+quota_admit(const Quorum__Command *command)
+{
+	QuotaVerdict verdict = quota_verdict(command);
+
+	if (likely(verdict == QUOTA_OK))
+		return;
+	if (quota_alarm_is_due())
 	{
 		Quorum__Command alarm;
 		Etcdserverpb__AlarmRequest request;
-		MemberStatus status;
 
-		member_get_status(&status);
-		fill_alarm(&alarm, &request, status.member_id);
+		quota_fill_alarm(&alarm, &request);
 		(void) member_execute(&alarm);
 	}
-	if (disk)
+	if (verdict == QUOTA_DISK_LOW)
 		ereport(ERROR,
 				(errcode(ERRCODE_DISK_FULL),
 				 errmsg("disk of this member is almost full"),

@@ -57,21 +57,43 @@ static int	round_target = 1;	/* readers that the next round waits for */
 static TimestampTz collecting_since;
 static bool no_leader;			/* the last attempt to start a round failed */
 static uint64 next_ctx = 1;
-
-static bool
-slot_move(RequestSlot *slot, SlotState from, SlotState to)
-{
-	uint32		expected = from;
-
-	return pg_atomic_compare_exchange_u32(&slot->state, &expected, to);
-}
+static bool gateway_to_tell;	/* answers of its have been put into its ring */
 
 static RequestSlot *
 slot_of(uint64 number)
 {
 	uint32		index = SLOT_INDEX(number);
 
-	return index < (uint32) MaxBackends ? &member_slots[index] : NULL;
+	return index < (uint32) member_shared->slot_count ? &member_slots[index] : NULL;
+}
+
+/*
+ * A slot is DONE: let its owner know.  A backend waits for just this; the gateway
+ * has many that wait, and is woken once for all (requests_tell_gateway()).
+ */
+static void
+tell_owner(RequestSlot *slot)
+{
+	if (slot_is_of_gateway(slot))
+	{
+		answered_push(slot - member_slots);
+		gateway_to_tell = true;
+	}
+	else
+		wake_procno(slot->procno);
+}
+
+/*
+ * Wake the gateway if something of it has been answered.  Before the worker waits for
+ * anything.
+ */
+void
+requests_tell_gateway(void)
+{
+	if (!gateway_to_tell)
+		return;
+	gateway_to_tell = false;
+	wake_procno(member_shared->caller_procno);
 }
 
 /*
@@ -109,7 +131,7 @@ requests_complete(uint64 number, SlotOutcome outcome, const char *result, uint32
 		memcpy(slot->data, result, len);
 	pg_write_barrier();
 	pg_atomic_write_u32(&slot->state, SLOT_DONE);
-	wake_procno(slot->procno);
+	tell_owner(slot);
 }
 
 /*
@@ -138,7 +160,7 @@ requests_adopt(void)
 	rounds = collecting = NULL;
 	round_under_way = false;
 	pg_atomic_write_u32(&member_shared->reads_wanted, 0);
-	for (i = 0; i < MaxBackends; i++)
+	for (i = 0; i < member_shared->slot_count; i++)
 	{
 		RequestSlot *slot = &member_slots[i];
 
@@ -155,7 +177,7 @@ requests_adopt(void)
 				slot->len = 0;
 				pg_write_barrier();
 				pg_atomic_write_u32(&slot->state, SLOT_DONE);
-				wake_procno(slot->procno);
+				tell_owner(slot);
 				break;
 			case SLOT_PROPOSED:
 				if (slot->kind == SLOT_READ || slot->kind == SLOT_QUESTION)
@@ -168,6 +190,7 @@ requests_adopt(void)
 				break;
 		}
 	}
+	requests_tell_gateway();
 }
 
 /* ---------- reads ---------- */
@@ -380,7 +403,7 @@ requests_take(void)
 	struct raft_entry *entries;
 	Peer	   *leader;
 	int			n = 0;
-	int			max = MaxBackends;
+	int			max;
 	uint32		index;
 	uint32	   *later;
 	int			nlater = 0;
@@ -395,6 +418,7 @@ requests_take(void)
 	}
 
 	pg_atomic_write_u32(&member_shared->reads_queued, 0);
+	max = queue_length();
 	slots = palloc(max * sizeof(RequestSlot *));
 	entries = palloc0(max * sizeof(struct raft_entry));
 	later = palloc(max * sizeof(uint32));
@@ -454,14 +478,17 @@ requests_take(void)
 		}
 		else
 		{
+			uint64		number = slot->number;
+			uint32		len = slot->len;
+			char	   *copy = leader != NULL ? copy_request(slot) : NULL;
 			bool		sent;
 
-			/* PROPOSED first: a link that breaks now moves it back itself */
+			/* PROPOSED first: a link that breaks now moves it back itself.  From then on
+			 * its owner may use it for something else. */
 			slot->term = status.term;
 			pg_atomic_write_u32(&slot->state, SLOT_PROPOSED);
 			sent = leader != NULL &&
-				peers_queue_forward(leader, status.term, slot->number,
-									copy_request(slot), slot->len);
+				peers_queue_forward(leader, status.term, number, copy, len);
 			if (sent)
 				nforwarded++;
 			else if (slot_move(slot, SLOT_PROPOSED, SLOT_QUEUED))
@@ -557,7 +584,7 @@ requests_lost_before(uint64 term)
 {
 	int			i;
 
-	for (i = 0; i < MaxBackends; i++)
+	for (i = 0; i < member_shared->slot_count; i++)
 	{
 		RequestSlot *slot = &member_slots[i];
 
@@ -590,7 +617,7 @@ requests_retry_questions(uint64 term, bool overdue)
 	bool		found = false;
 	int			i;
 
-	for (i = 0; i < MaxBackends; i++)
+	for (i = 0; i < member_shared->slot_count; i++)
 	{
 		RequestSlot *slot = &member_slots[i];
 
@@ -614,7 +641,7 @@ requests_overtaken(void)
 {
 	int			i;
 
-	for (i = 0; i < MaxBackends; i++)
+	for (i = 0; i < member_shared->slot_count; i++)
 	{
 		RequestSlot *slot = &member_slots[i];
 
@@ -637,7 +664,7 @@ requests_abandon(void)
 {
 	int			i;
 
-	for (i = 0; i < MaxBackends; i++)
+	for (i = 0; i < member_shared->slot_count; i++)
 		if (pg_atomic_read_u32(&member_slots[i].state) == SLOT_PROPOSED)
 			requests_complete(member_slots[i].number, OUTCOME_REMOVED, NULL, 0);
 }
@@ -651,7 +678,7 @@ requests_store_gone(void)
 {
 	int			i;
 
-	for (i = 0; i < MaxBackends; i++)
+	for (i = 0; i < member_shared->slot_count; i++)
 	{
 		RequestSlot *slot = &member_slots[i];
 
@@ -672,7 +699,7 @@ requests_joined(void)
 {
 	int			i;
 
-	for (i = 0; i < MaxBackends; i++)
+	for (i = 0; i < member_shared->slot_count; i++)
 	{
 		RequestSlot *slot = &member_slots[i];
 

@@ -32,6 +32,7 @@ MemberShared *member_shared;
 StatsShared *member_stats;
 RequestSlot *member_slots;
 uint32	   *member_queue;
+uint32	   *member_answered;
 InboxRing  *member_inbox;
 StreamSlot *member_streams;
 int			member_stream_sockets[2] = {-1, -1};
@@ -44,15 +45,28 @@ inbox_bytes(void)
 	return mul_size((Size) setting_queue_size, 1024);
 }
 
+/*
+ * How many slots there are: one a backend, and those of the gateway if there
+ * is to be one.
+ */
+static int
+count_slots(void)
+{
+	bool		gateway = setting_listen_client_urls[0] != '\0';
+
+	return MaxBackends + (gateway ? CALL_SLOTS : 0);
+}
+
 Size
 member_shmem_size(void)
 {
 	Size		size;
 
 	size = MAXALIGN(sizeof(MemberShared));
-	size = add_size(size, MAXALIGN(mul_size(MaxBackends, sizeof(RequestSlot))));
+	size = add_size(size, MAXALIGN(mul_size(count_slots(), sizeof(RequestSlot))));
 	size = add_size(size, MAXALIGN(mul_size(MaxBackends, sizeof(StreamSlot))));
-	size = add_size(size, MAXALIGN(mul_size(MaxBackends + 1, sizeof(uint32))));
+	size = add_size(size, MAXALIGN(mul_size(count_slots() + 1, sizeof(uint32))));
+	size = add_size(size, MAXALIGN(mul_size(CALL_SLOTS, sizeof(uint32))));
 	size = add_size(size, MAXALIGN(add_size(offsetof(InboxRing, bytes), inbox_bytes())));
 	size = add_size(size, MAXALIGN(keywait_shmem_size()));
 	size = add_size(size, MAXALIGN(stats_shmem_size()));
@@ -88,11 +102,13 @@ member_shmem_init(void)
 	member_shared = (MemberShared *) p;
 	p += MAXALIGN(sizeof(MemberShared));
 	member_slots = (RequestSlot *) p;
-	p += MAXALIGN(mul_size(MaxBackends, sizeof(RequestSlot)));
+	p += MAXALIGN(mul_size(count_slots(), sizeof(RequestSlot)));
 	member_streams = (StreamSlot *) p;
 	p += MAXALIGN(mul_size(MaxBackends, sizeof(StreamSlot)));
 	member_queue = (uint32 *) p;
-	p += MAXALIGN(mul_size(MaxBackends + 1, sizeof(uint32)));
+	p += MAXALIGN(mul_size(count_slots() + 1, sizeof(uint32)));
+	member_answered = (uint32 *) p;
+	p += MAXALIGN(mul_size(CALL_SLOTS, sizeof(uint32)));
 	member_inbox = (InboxRing *) p;
 	p += MAXALIGN(add_size(offsetof(InboxRing, bytes), inbox_bytes()));
 	keywait_shmem_init(p, found);
@@ -110,9 +126,13 @@ member_shmem_init(void)
 		SpinLockInit(&member_shared->mutex);
 		SpinLockInit(&member_shared->queue_mutex);
 		SpinLockInit(&member_shared->names_mutex);
-		member_shared->queue_size = MaxBackends + 1;
+		member_shared->slot_count = count_slots();
+		member_shared->queue_size = count_slots() + 1;
+		pg_atomic_init_u32(&member_shared->answered_head, 0);
+		pg_atomic_init_u32(&member_shared->answered_tail, 0);
 		member_shared->worker_procno = -1;
 		member_shared->flusher_procno = -1;
+		member_shared->caller_procno = -1;
 		pg_atomic_init_u64(&member_shared->published_revision, 0);
 		pg_atomic_init_u64(&member_shared->fresh_since, 0);
 		pg_atomic_init_u32(&member_shared->store_generation, 0);
@@ -136,12 +156,16 @@ member_shmem_init(void)
 		ConditionVariableInit(&member_shared->revision_advanced);
 		member_shared->status.role = MEMBER_STOPPED;
 
-		for (i = 0; i < MaxBackends; i++)
+		for (i = 0; i < member_shared->slot_count; i++)
 		{
 			memset(&member_slots[i], 0, sizeof(RequestSlot));
 			pg_atomic_init_u32(&member_slots[i].state, SLOT_FREE);
 			pg_atomic_init_u32(&member_slots[i].queued, 0);
+			pg_atomic_init_u32(&member_slots[i].announced, 0);
 			pg_atomic_init_u32(&member_slots[i].undo, 0);
+		}
+		for (i = 0; i < MaxBackends; i++)
+		{
 			memset(&member_streams[i], 0, sizeof(StreamSlot));
 			pg_atomic_init_u32(&member_streams[i].state, STREAM_NONE);
 		}
@@ -244,6 +268,65 @@ queue_pop(uint32 *index)
 	if (found)
 		pg_atomic_exchange_u32(&member_slots[*index].queued, 0);
 	return found;
+}
+
+/*
+ * How many slots wait in the queue; there may be more a moment later.  Only the worker asks.
+ */
+uint32
+queue_length(void)
+{
+	uint32		length;
+
+	SpinLockAcquire(&member_shared->queue_mutex);
+	length = (member_shared->queue_tail + member_shared->queue_size -
+			  member_shared->queue_head) % member_shared->queue_size;
+	SpinLockRelease(&member_shared->queue_mutex);
+	return length;
+}
+
+/*
+ * A slot of the gateway is DONE: put it among the answered, unless it is there since
+ * an earlier answer that nobody waited for.  So the ring, with a place for each, never
+ * overflows.  Only the worker does.
+ */
+void
+answered_push(uint32 index)
+{
+	uint32		tail;
+
+	if (pg_atomic_exchange_u32(&member_slots[index].announced, 1) == 1)
+		return;
+	tail = pg_atomic_read_u32(&member_shared->answered_tail);
+	member_answered[tail % CALL_SLOTS] = index;
+	pg_write_barrier();
+	pg_atomic_write_u32(&member_shared->answered_tail, tail + 1);
+}
+
+/*
+ * Take the next answered slot; only the gateway does.  It may be used for something
+ * else by now: look at its state.
+ */
+bool
+answered_pop(uint32 *index)
+{
+	uint32		head = pg_atomic_read_u32(&member_shared->answered_head);
+
+	if (answered_is_empty())
+		return false;
+	pg_read_barrier();
+	*index = member_answered[head % CALL_SLOTS];
+	pg_memory_barrier();
+	pg_atomic_write_u32(&member_shared->answered_head, head + 1);
+	pg_atomic_exchange_u32(&member_slots[*index].announced, 0);
+	return true;
+}
+
+bool
+answered_is_empty(void)
+{
+	return pg_atomic_read_u32(&member_shared->answered_head) ==
+		pg_atomic_read_u32(&member_shared->answered_tail);
 }
 
 void

@@ -15,6 +15,7 @@
 #ifndef PGQ_MEMBER_SHARED_H
 #define PGQ_MEMBER_SHARED_H
 
+#include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
@@ -24,19 +25,22 @@
 #include "member.h"
 
 /* ----------------------------------------------------------------
- *	Requests: one slot a backend
+ *	Requests: one slot a backend, and behind them those of the gateway
  * ----------------------------------------------------------------
  */
+
+/* What the gateway can have under way at a time, where there is one */
+#define CALL_SLOTS				1024
 
 /* Requests and results up to this size need no DSA. */
 #define SLOT_INLINE_BYTES		1024
 #define SLOT_UNDO_BYTES			512
 
 /*
- * Life of a slot.  The backend moves it FREE -> QUEUED and, from QUEUED,
+ * Life of a slot.  Its owner, a backend or the gateway, moves it FREE -> QUEUED and, from QUEUED,
  * PROPOSED or DONE, back to FREE; the worker moves it QUEUED -> TAKING ->
  * PROPOSED -> FILLING -> DONE, or back to QUEUED.  All moves are
- * compare-and-swap; TAKING and FILLING are short, and a backend that wants to
+ * compare-and-swap; TAKING and FILLING are short, and an owner that wants to
  * leave waits them out.
  */
 typedef enum SlotState
@@ -73,11 +77,12 @@ typedef enum SlotOutcome
 typedef struct RequestSlot
 {
 	pg_atomic_uint32 state;		/* SlotState */
-	pg_atomic_uint32 queued;	/* is its number in the queue? */
+	pg_atomic_uint32 queued;	/* is it in the queue? */
+	pg_atomic_uint32 announced; /* of the gateway: is it among the answered? */
 	uint64		number;			/* unique for ever; low bits are the slot's index */
 	SlotKind	kind;
 	QuestionKind question;		/* of a SLOT_QUESTION */
-	int			procno;			/* whose latch to set */
+	int			procno;			/* of a backend: whose latch to set */
 	uint32		len;			/* of the request, later of the result */
 	dsa_pointer payload;		/* request, where too long for data; freed by the backend */
 	dsa_pointer result;			/* result, likewise */
@@ -214,12 +219,19 @@ typedef struct MemberShared
 	/* processes; -1 where not running */
 	int			worker_procno;
 	int			flusher_procno;
+	int			caller_procno;	/* the gateway, owner of the slots from MaxBackends on */
+
+	int			slot_count;		/* of all slots */
 
 	/* queue of slots that want to be taken */
 	slock_t		queue_mutex;
 	uint32		queue_head;
 	uint32		queue_tail;
 	uint32		queue_size;
+
+	/* answered slots of the gateway: the worker moves the tail, the gateway the head */
+	pg_atomic_uint32 answered_head;
+	pg_atomic_uint32 answered_tail;
 
 	/*
 	 * Reads gather in rounds (requests.c).  A reader wakes the worker only if
@@ -262,6 +274,7 @@ extern MemberShared *member_shared;
 extern StatsShared *member_stats;
 extern RequestSlot *member_slots;
 extern uint32 *member_queue;
+extern uint32 *member_answered; /* a ring of CALL_SLOTS, a power of two */
 extern InboxRing *member_inbox;
 extern StreamSlot *member_streams;
 
@@ -284,12 +297,53 @@ extern void keywait_shmem_init(void *place, bool found);
 extern Size stats_shmem_size(void);
 extern void stats_shmem_init(StatsShared *stats);
 
-/* quota.c: backends */
+/* quota.c: who proposes */
+typedef enum QuotaVerdict
+{
+	QUOTA_OK,
+	QUOTA_DISK_LOW,
+	QUOTA_REACHED
+} QuotaVerdict;
+
+extern QuotaVerdict quota_verdict(const Quorum__Command *command);
+extern bool quota_alarm_is_due(void);
+extern void quota_fill_alarm(Quorum__Command *command, Etcdserverpb__AlarmRequest *request);
 extern void quota_admit(const Quorum__Command *command);
 
-/* shared.c: the queue of slots */
+/* shared.c: the queue of slots, and the ring of answered ones */
 extern void queue_push(uint32 index);
 extern bool queue_pop(uint32 *index);
+extern uint32 queue_length(void);
+extern void answered_push(uint32 index);
+extern bool answered_pop(uint32 *index);
+extern bool answered_is_empty(void);
+
+/* slots.c: what the owners of slots do alike */
+extern bool slot_member_refuses(MemberStatus *status);
+extern uint64 slot_new_number(const RequestSlot *slot);
+extern size_t slot_command_size(Quorum__Command *command, uint64 number);
+extern char *slot_room(RequestSlot *slot, uint32 len);
+extern bool slot_submit(RequestSlot *slot, SlotKind kind, QuestionKind question,
+						uint64 number, uint32 len);
+extern const char *slot_result(const RequestSlot *slot);
+extern void slot_free_payloads(RequestSlot *slot);
+
+/* Longest packed command: a request of the greatest size, and what goes with it */
+#define COMMAND_MAX_BYTES		((size_t) setting_max_request_bytes + 1024)
+
+static inline bool
+slot_move(RequestSlot *slot, SlotState from, SlotState to)
+{
+	uint32		expected = from;
+
+	return pg_atomic_compare_exchange_u32(&slot->state, &expected, to);
+}
+
+static inline bool
+slot_is_of_gateway(const RequestSlot *slot)
+{
+	return slot - member_slots >= MaxBackends;
+}
 
 /* admission.c */
 extern bool admission_is_peer(uint64 id);

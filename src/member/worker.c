@@ -231,6 +231,7 @@ start_over(void)
 			;					/* nothing that comes now was meant for another store */
 		MemoryContextSwitchTo(worker->context);
 		requests_store_gone();
+		requests_tell_gateway();
 		publish_revision(0);
 		publish_status();
 	}
@@ -595,6 +596,7 @@ worker_service(void)
 	ready_flush();
 	ready_run();
 	peers_flush();
+	requests_tell_gateway();
 	in_apply = false;
 	MemoryContextSwitchTo(old);
 }
@@ -714,6 +716,7 @@ run_turn(void)
 			requests_complete_reads();
 			questions_run();
 			lessor_run();
+			requests_tell_gateway();
 			if (!raft_has_ready(worker->raft) && worker->applied >= worker->apply_to)
 				break;
 		}
@@ -732,6 +735,7 @@ run_turn(void)
 		if (worker->applied < worker->apply_to || raft_has_ready(worker->raft))
 			worker->more_work = true;
 	}
+	requests_tell_gateway();
 	publish_status();
 	turn_end();
 }

@@ -239,6 +239,7 @@ extern void requests_ask_again(uint64 number);	/* a question, at the next tick *
 extern bool requests_retry_questions(uint64 term, bool overdue);
 extern void requests_joined(void);
 extern void requests_abandon(void);
+extern void requests_tell_gateway(void);
 
 /*
  * questions.c: what only the leader may answer.
