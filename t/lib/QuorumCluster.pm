@@ -13,6 +13,8 @@
 # With founders => N only the first N members found the cluster; the others are
 # instances that join it later (add_member).
 #
+# With gateway => 1 each member serves etcd's clients too (endpoint, endpoints).
+#
 # Every wait has a limit, and everything ends with the test.
 #
 # Copyright (c) 2026, pg_quorum developers
@@ -27,6 +29,7 @@ use warnings;
 use Carp;
 use Cwd 'abs_path';
 use File::Basename 'dirname';
+use IO::Socket::INET;
 use IPC::Open2;
 use IPC::Run;
 use POSIX ':sys_wait_h';
@@ -50,6 +53,7 @@ sub new
 		proxies => $args{proxies},
 		conf    => $args{conf} // '',
 		links   => $args{links} // '',    # added to the members' conninfos
+		gateway => $args{gateway},
 		nodes   => [],
 		loads   => 0,
 		clients => 0 }, $class;
@@ -57,6 +61,7 @@ sub new
 	for my $i (1 .. $self->{count})
 	{
 		push @{ $self->{nodes} }, PostgreSQL::Test::Cluster->new("${name}_n$i");
+		push @{ $self->{gateway_ports} }, PostgreSQL::Test::Cluster::get_free_port() if $self->{gateway};
 	}
 	return $self;
 }
@@ -71,6 +76,11 @@ sub conninfo
 	my ($self, $i) = @_;
 	return 'host=127.0.0.1 port=' . $self->port($i) . ' dbname=postgres user=' . $self->superuser;
 }
+
+# Where etcd's clients reach a member, and all of them.
+sub gateway_port { return $_[0]{gateway_ports}[ $_[1] - 1 ] }
+sub endpoint     { return '127.0.0.1:' . $_[0]->gateway_port($_[1]) }
+sub endpoints    { my ($self) = @_; return join(',', map { $self->endpoint($_) } @{ $self->{founders} }) }
 
 sub superuser { return scalar getpwuid($<) }
 
@@ -114,6 +124,8 @@ pg_quorum.initial_cluster = '$cluster'
 pg_quorum.request_timeout = '5s'
 $self->{conf}
 CONF
+	$self->node($i)->append_conf('postgresql.conf', "pg_quorum.listen_client_urls = 'http://" . $self->endpoint($i) . "'")
+	  if $self->{gateway};
 	return;
 }
 
@@ -124,7 +136,21 @@ sub start
 	$self->start_proxies if $self->{proxies};
 	$self->make_member($_) for @{ $self->{founders} };
 	$self->agreed or croak "the members do not agree on a leader";
+	$self->await_gateways;
 	return $self;
+}
+
+# Until the gateways of running members take connections.
+sub await_gateways
+{
+	my ($self) = @_;
+	return unless $self->{gateway};
+	for my $i ($self->running)
+	{
+		$self->wait_until("the gateway of n$i", sub { IO::Socket::INET->new(PeerAddr => $self->endpoint($i)) ? 1 : 0 })
+		  or croak "n$i has no gateway";
+	}
+	return;
 }
 
 # A fresh instance, started, with the extension and these settings besides.
