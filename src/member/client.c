@@ -682,6 +682,21 @@ member_published_revision(void)
 }
 
 /*
+ * member_revision_wait_begin(), member_revision_wait_end() -- see member.h.
+ */
+void
+member_revision_wait_begin(void)
+{
+	ConditionVariablePrepareToSleep(&member_shared->revision_advanced);
+}
+
+void
+member_revision_wait_end(void)
+{
+	ConditionVariableCancelSleep();
+}
+
+/*
  * member_wait_revision_or() -- see member.h.
  *
  * This is ConditionVariableTimedSleep() with a look at every setting of the latch:

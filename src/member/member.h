@@ -259,6 +259,13 @@ extern int64 member_wait_revision(int64 after, int timeout_ms);
 extern int64 member_wait_revision_or(int64 after, int timeout_ms, bool (*stop) (void));
 extern int64 member_published_revision(void);
 
+/*
+ * For a process that waits for other things too: from begin on, the next change of the published
+ * revision sets its latch, once.  end after each wait.
+ */
+extern void member_revision_wait_begin(void);
+extern void member_revision_wait_end(void);
+
 /* ----------------------------------------------------------------
  *	Waiting in a queue of keys (keywait.c)
  * ----------------------------------------------------------------

@@ -62,8 +62,7 @@ typedef struct EventScan
 	bool		want_prev;
 	int64		max_events;
 	StoreEventVisit visit;		/* the one or the other */
-	StoreChangeVisit visit_change;
-	bool		(*enough) (void *arg);
+	const StoreChangeReader *reader;
 	void	   *arg;
 
 	int64		compacted;		/* as last seen */
@@ -142,8 +141,8 @@ tell_portion(EventScan *scan)
 			event.prev_kv = &prev;
 		}
 		move_to(scan, pending->version.revision, pending->version.sub);
-		if (scan->visit_change != NULL ?
-			!scan->visit_change(&event, pending->version.sub, scan->arg) :
+		if (scan->reader != NULL ?
+			!scan->reader->visit(&event, pending->version.sub, scan->arg) :
 			!scan->visit(&event, scan->arg))
 			scan->stopped = true;
 		else
@@ -156,9 +155,16 @@ tell_portion(EventScan *scan)
 	scan->nchanges = 0;
 }
 
+static bool
+has_enough(EventScan *scan)
+{
+	return scan->reader != NULL && scan->reader->enough(scan->arg);
+}
+
 /* Read what the event of a change tells */
 static void
-gather_event(EventScan *scan, const char *key, uint32 key_len, const Change *change)
+gather_event(EventScan *scan, const char *key, uint32 key_len, const Change *change,
+			 bool want_prev)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(scan->portion_context);
 	PendingEvent *pending = &scan->events[scan->nevents++];
@@ -182,7 +188,7 @@ gather_event(EventScan *scan, const char *key, uint32 key_len, const Change *cha
 	}
 
 	pending->has_prev = false;
-	if (scan->want_prev && change->revision - 1 >= scan->compacted)
+	if (want_prev && change->revision - 1 >= scan->compacted)
 	{
 		StoreView	view;
 
@@ -208,7 +214,7 @@ pass_change(EventScan *scan, const Change *change)
 	if (scan->error != STORE_OK || scan->stopped)
 		return;
 	move_to(scan, change->revision, change->sub + 1);
-	if (scan->enough != NULL && scan->enough(scan->arg))
+	if (has_enough(scan))
 		scan->stopped = true;
 }
 
@@ -218,6 +224,16 @@ pass_change(EventScan *scan, const Change *change)
 static bool
 take_change(EventScan *scan, const char *key, uint32 key_len, const Change *change)
 {
+	bool		want_prev = scan->want_prev;
+
+	if (scan->reader != NULL)
+	{
+		StoreWant	want = scan->reader->want(key, key_len, scan->arg);
+
+		if (want == STORE_SKIP)
+			return true;
+		want_prev = want == STORE_EVENT_WITH_PREV;
+	}
 	if (scan->max_events > 0 && scan->ngathered >= scan->max_events &&
 		change->revision > scan->last_revision)
 	{
@@ -228,11 +244,11 @@ take_change(EventScan *scan, const char *key, uint32 key_len, const Change *chan
 		return false;
 	}
 
-	gather_event(scan, key, key_len, change);
+	gather_event(scan, key, key_len, change, want_prev);
 	scan->ngathered++;
 	scan->last_revision = change->revision;
 	if (scan->nevents == PORTION_EVENTS || scan->bytes >= PORTION_BYTES ||
-		(scan->enough != NULL && scan->nevents % ENOUGH_EVENTS == 0 && scan->enough(scan->arg)))
+		(scan->nevents % ENOUGH_EVENTS == 0 && has_enough(scan)))
 		pass_change(scan, change);
 	return scan->error == STORE_OK && !scan->stopped;
 }
@@ -360,7 +376,7 @@ scan_versions(EventScan *scan, int64 until)
 static void
 scan_key(EventScan *scan)
 {
-	if (scan->enough == NULL)
+	if (scan->reader == NULL)
 	{
 		scan_versions(scan, scan->until);
 		return;
@@ -465,8 +481,8 @@ store_events(Relation tree, const StoreCaller *caller, const char *key, uint32 k
 StoreError
 store_changes(Relation tree, const char *key, uint32 key_len,
 			  const char *range_end, uint32 range_end_len,
-			  StorePosition *position, int64 until, bool want_prev,
-			  StoreChangeVisit visit, bool (*enough) (void *arg), void *arg)
+			  StorePosition *position, int64 until,
+			  const StoreChangeReader *reader, void *arg)
 {
 	EventScan  *scan = palloc0(sizeof(EventScan));
 	StoreError	error;
@@ -474,9 +490,7 @@ store_changes(Relation tree, const char *key, uint32 key_len,
 	scan->tree = tree;
 	key_range_set(&scan->range, key, key_len, range_end, range_end_len);
 	scan->next = *position;
-	scan->want_prev = want_prev;
-	scan->visit_change = visit;
-	scan->enough = enough;
+	scan->reader = reader;
 	scan->arg = arg;
 	if (begin_scan(scan, until))
 		run_scan(scan);

@@ -319,9 +319,7 @@ extern StoreError store_events(Relation tree, const StoreCaller *caller,
 /*
  * The same for one who reads in slices, which may end anywhere, also within a revision that is as large
  * as the store.  Begins with the change at *position, and moves it to the one to go on with; that is
- * (until + 1, 0) when all has been told.  visit() returns false to stop before the event it was
- * shown; enough() is asked every now and then, where nothing is to be told too.  Permissions
- * are the caller's affair.
+ * (until + 1, 0) when all has been told.  Permissions are the caller's affair.
  */
 typedef struct StorePosition
 {
@@ -329,11 +327,27 @@ typedef struct StorePosition
 	int64		sub;			/* of the changes of the revision, which count from 0 */
 } StorePosition;
 
-typedef bool (*StoreChangeVisit) (const Mvccpb__Event *event, int64 sub, void *arg);
+typedef enum StoreWant
+{
+	STORE_SKIP,
+	STORE_EVENT,
+	STORE_EVENT_WITH_PREV
+} StoreWant;
+
+typedef struct StoreChangeReader
+{
+	/* Is an event of this key wanted?  Asked before anything is read for it */
+	StoreWant	(*want) (const char *key, uint32 key_len, void *arg);
+	/* False: stop before this event, which will be the next one again */
+	bool		(*visit) (const Mvccpb__Event *event, int64 sub, void *arg);
+	/* True: stop here.  Asked every now and then, where nothing is to be told too */
+	bool		(*enough) (void *arg);
+} StoreChangeReader;
+
 extern StoreError store_changes(Relation tree, const char *key, uint32 key_len,
 								const char *range_end, uint32 range_end_len,
-								StorePosition *position, int64 until, bool want_prev,
-								StoreChangeVisit visit, bool (*enough) (void *arg), void *arg);
+								StorePosition *position, int64 until,
+								const StoreChangeReader *reader, void *arg);
 
 /* What is published: the revision, and the compacted one (-1: none) */
 extern void store_read_revisions(Relation tree, int64 *revision, int64 *compacted);
