@@ -55,7 +55,7 @@ hub_init(void)
 	hub.context = AllocSetContextCreate(TopMemoryContext, "pg_quorum watches of clients",
 										ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(hub.context);
-	group_init(&hub.synced);
+	hub_group_init(&hub.synced);
 	dlist_init(&hub.behind);
 	dlist_init(&hub.parked);
 	dlist_init(&hub.over);
@@ -93,10 +93,10 @@ hub_place(HubWatch *watch)
 		watch->state = HUB_FUTURE;
 		pairingheap_add(hub.future, &watch->future);
 	}
-	else if (position_compare(&watch->next, group_join(&hub.synced)) >= 0)
-		group_add(&hub.synced, watch);
+	else if (position_compare(&watch->next, hub_group_join(&hub.synced)) >= 0)
+		hub_group_add(&hub.synced, watch);
 	else
-		behind_add(watch);
+		hub_behind_add(watch);
 }
 
 /*
@@ -142,7 +142,7 @@ take_out(HubWatch *watch)
 	switch ((HubState) watch->state)
 	{
 		case HUB_IN_GROUP:
-			group_remove(watch);
+			hub_group_remove(watch);
 			break;
 		case HUB_FUTURE:
 			pairingheap_remove(hub.future, &watch->future);
@@ -167,19 +167,19 @@ end_all(void)
 	{
 		HubWatch   *watch = dlist_container(HubWatch, link, dlist_head_node(&hub.synced.watches));
 
-		group_remove(watch);
+		hub_group_remove(watch);
 		hub_end(watch);
 	}
 	dlist_foreach_modify(iter, &hub.behind)
 	{
 		HubGroup   *group = dlist_container(HubGroup, link, iter.cur);
 
-		/* behind_turn() lets go of it */
+		/* hub_behind_turn() lets go of it */
 		while (group->nwatches > 0)
 		{
 			HubWatch   *watch = dlist_container(HubWatch, link, dlist_head_node(&group->watches));
 
-			group_remove(watch);
+			hub_group_remove(watch);
 			hub_end(watch);
 		}
 	}
@@ -374,8 +374,8 @@ hub_turn(Relation store)
 	look_at_store(store);
 	renew_synced();
 	more = release_future();
-	more |= group_serve(&hub.synced, hub_clock() + SYNCED_SLICE_US);
-	more |= behind_turn();
+	more |= hub_group_serve(&hub.synced, hub_clock() + SYNCED_SLICE_US);
+	more |= hub_behind_turn();
 	tell_over();
 	hub.store = NULL;
 	return more || !dlist_is_empty(&hub.over);

@@ -43,7 +43,7 @@ typedef struct ToldEvents
 } ToldEvents;
 
 void
-batch_init(HubBatch *batch)
+hub_batch_init(HubBatch *batch)
 {
 	memset(batch, 0, sizeof(*batch));
 	batch->context = AllocSetContextCreate(hub.context, "pg_quorum events for watches",
@@ -61,12 +61,12 @@ drop_composed(HubComposed *composed)
 }
 
 /*
- * batch_reset() -- forget all of it.
+ * hub_batch_reset() -- forget all of it.
  *
  * What watches are concerned know of their place in it, so they must be told, or be left by, first.
  */
 void
-batch_reset(HubBatch *batch)
+hub_batch_reset(HubBatch *batch)
 {
 	MemoryContext context = batch->context;
 	int32		i;
@@ -93,7 +93,7 @@ batch_reset(HubBatch *batch)
 }
 
 void
-batch_begin(HubBatch *batch, const StorePosition *from, uint32 generation)
+hub_batch_begin(HubBatch *batch, const StorePosition *from, uint32 generation)
 {
 	Assert(!batch->begun && batch->nevents == 0);
 	batch->begun = true;
@@ -156,10 +156,10 @@ pack_field(const Mvccpb__Event *event)
 }
 
 /*
- * batch_add_event() -- a place for an event that concerns somebody; its number.
+ * hub_batch_add_event() -- a place for an event that concerns somebody; its number.
  */
 int32
-batch_add_event(HubBatch *batch, const Mvccpb__Event *event)
+hub_batch_add_event(HubBatch *batch, const Mvccpb__Event *event)
 {
 	batch->events = make_room(batch, batch->events, batch->nevents, &batch->max_events,
 							  sizeof(HubPacked));
@@ -171,10 +171,10 @@ batch_add_event(HubBatch *batch, const Mvccpb__Event *event)
 }
 
 /*
- * batch_pack() -- have the event packed in this form.
+ * hub_batch_pack() -- have the event packed in this form.
  */
 void
-batch_pack(HubBatch *batch, int32 number, const Mvccpb__Event *event, bool prev_kv)
+hub_batch_pack(HubBatch *batch, int32 number, const Mvccpb__Event *event, bool prev_kv)
 {
 	HubPacked  *packed = &batch->events[number];
 	Mvccpb__Event plain = *event;
@@ -193,10 +193,10 @@ batch_pack(HubBatch *batch, int32 number, const Mvccpb__Event *event, bool prev_
 }
 
 /*
- * batch_add_hit() -- an event, the last one so far, concerns a watch.
+ * hub_batch_add_hit() -- an event, the last one so far, concerns a watch.
  */
 void
-batch_add_hit(HubBatch *batch, HubWatch *watch, int32 event)
+hub_batch_add_hit(HubBatch *batch, HubWatch *watch, int32 event)
 {
 	HubTarget  *target;
 	HubRun	   *run;
@@ -237,10 +237,10 @@ batch_add_hit(HubBatch *batch, HubWatch *watch, int32 event)
 }
 
 /*
- * batch_forget() -- a watch leaves before it was told.
+ * hub_batch_forget() -- a watch leaves before it was told.
  */
 void
-batch_forget(HubBatch *batch, HubWatch *watch)
+hub_batch_forget(HubBatch *batch, HubWatch *watch)
 {
 	if (watch->target < 0)
 		return;
@@ -347,10 +347,10 @@ hub_event_unpack(const HubEvents *events, int i)
 }
 
 /*
- * batch_tell() -- tell one watch what concerns it.
+ * hub_batch_tell() -- tell one watch what concerns it.
  */
 void
-batch_tell(HubBatch *batch, HubTarget *target)
+hub_batch_tell(HubBatch *batch, HubTarget *target)
 {
 	HubWatch   *watch = target->watch;
 	const HubRun *run = &batch->runs[target->first_run];

@@ -39,7 +39,7 @@ new_group(const StorePosition *next)
 {
 	HubGroup   *group = MemoryContextAlloc(hub.context, sizeof(HubGroup));
 
-	group_init(group);
+	hub_group_init(group);
 	group->next = *next;
 	dlist_push_tail(&hub.behind, &group->link);
 	hub.nbehind++;
@@ -50,7 +50,7 @@ static void
 free_group(HubGroup *group)
 {
 	Assert(group->nwatches == 0);
-	batch_reset(&group->batch);
+	hub_batch_reset(&group->batch);
 	MemoryContextDelete(group->batch.context);
 	dlist_delete(&group->link);
 	hub.nbehind--;
@@ -71,15 +71,15 @@ move_back(HubGroup *group, const StorePosition *to)
 
 		position_raise(&watch->next, &group->next);
 	}
-	batch_reset(&group->batch);
+	hub_batch_reset(&group->batch);
 	group->next = *to;
 }
 
 /*
- * behind_add() -- have a watch catch up.
+ * hub_behind_add() -- have a watch catch up.
  */
 void
-behind_add(HubWatch *watch)
+hub_behind_add(HubWatch *watch)
 {
 	HubGroup   *nearest = NULL;
 	HubGroup   *last = NULL;
@@ -88,17 +88,17 @@ behind_add(HubWatch *watch)
 	dlist_foreach(iter, &hub.behind)
 	{
 		HubGroup   *group = dlist_container(HubGroup, link, iter.cur);
-		const StorePosition *join = group_join(group);
+		const StorePosition *join = hub_group_join(group);
 
-		if (last == NULL || position_compare(join, group_join(last)) < 0)
+		if (last == NULL || position_compare(join, hub_group_join(last)) < 0)
 			last = group;
 		if (position_compare(join, &watch->next) <= 0 &&
-			(nearest == NULL || position_compare(join, group_join(nearest)) > 0))
+			(nearest == NULL || position_compare(join, hub_group_join(nearest)) > 0))
 			nearest = group;
 	}
 
 	if (nearest == NULL ||
-		watch->next.revision - group_join(nearest)->revision > NEAR_REVISIONS)
+		watch->next.revision - hub_group_join(nearest)->revision > NEAR_REVISIONS)
 	{
 		if (hub.nbehind < MAX_GROUPS)
 			nearest = new_group(&watch->next);
@@ -108,7 +108,7 @@ behind_add(HubWatch *watch)
 			nearest = last;
 		}
 	}
-	group_add(nearest, watch);
+	hub_group_add(nearest, watch);
 }
 
 /*
@@ -123,8 +123,8 @@ move_watches(HubGroup *from, HubGroup *to)
 	{
 		HubWatch   *watch = dlist_container(HubWatch, link, dlist_head_node(&from->watches));
 
-		group_remove(watch);
-		group_add(to, watch);
+		hub_group_remove(watch);
+		hub_group_add(to, watch);
 		hub_set_synced(watch);
 	}
 }
@@ -137,12 +137,12 @@ find_reached(HubGroup *group, const StorePosition *before)
 {
 	dlist_iter	iter;
 
-	if (position_compare(&group->next, group_join(&hub.synced)) >= 0)
+	if (position_compare(&group->next, hub_group_join(&hub.synced)) >= 0)
 		return &hub.synced;
 	dlist_foreach(iter, &hub.behind)
 	{
 		HubGroup   *other = dlist_container(HubGroup, link, iter.cur);
-		const StorePosition *join = group_join(other);
+		const StorePosition *join = hub_group_join(other);
 
 		if (other != group && position_compare(join, before) > 0 &&
 			position_compare(join, &group->next) <= 0)
@@ -152,12 +152,12 @@ find_reached(HubGroup *group, const StorePosition *before)
 }
 
 /*
- * behind_turn() -- let the groups read for a slice of time.
+ * hub_behind_turn() -- let the groups read for a slice of time.
  *
  * Returns whether there is any left.
  */
 bool
-behind_turn(void)
+hub_behind_turn(void)
 {
 	uint64		now = hub_clock();
 	int			left = hub.nbehind;
@@ -169,7 +169,7 @@ behind_turn(void)
 		HubGroup   *reached;
 
 		/* each has the same part of the time; what it does not need is the next one's */
-		(void) group_serve(group, now + BEHIND_SLICE_US / left);
+		(void) hub_group_serve(group, now + BEHIND_SLICE_US / left);
 		if (group->nwatches > 0 && !group->batch.begun)
 		{
 			reached = find_reached(group, &before);

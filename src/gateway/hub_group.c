@@ -50,27 +50,27 @@ typedef struct GroupRead
 } GroupRead;
 
 void
-group_init(HubGroup *group)
+hub_group_init(HubGroup *group)
 {
 	memset(group, 0, sizeof(*group));
 	dlist_init(&group->watches);
-	batch_init(&group->batch);
+	hub_batch_init(&group->batch);
 }
 
 /*
- * group_join() -- from where on a watch must want to be told to join the group.
+ * hub_group_join() -- from where on a watch must want to be told to join the group.
  */
 const StorePosition *
-group_join(const HubGroup *group)
+hub_group_join(const HubGroup *group)
 {
 	return group->batch.begun ? &group->batch.cursor : &group->next;
 }
 
 void
-group_add(HubGroup *group, HubWatch *watch)
+hub_group_add(HubGroup *group, HubWatch *watch)
 {
 	Assert(watch->group == NULL);
-	Assert(position_compare(&watch->next, group_join(group)) >= 0);
+	Assert(position_compare(&watch->next, hub_group_join(group)) >= 0);
 	watch->state = HUB_IN_GROUP;
 	watch->group = group;
 	watch->target = -1;
@@ -81,22 +81,22 @@ group_add(HubGroup *group, HubWatch *watch)
 }
 
 /*
- * group_remove() -- take a watch out; what it has been told goes with it.
+ * hub_group_remove() -- take a watch out; what it has been told goes with it.
  */
 void
-group_remove(HubWatch *watch)
+hub_group_remove(HubWatch *watch)
 {
 	HubGroup   *group = watch->group;
 
 	position_raise(&watch->next, &group->next);
-	batch_forget(&group->batch, watch);
+	hub_batch_forget(&group->batch, watch);
 	range_index_delete(&group->index, &watch->node);
 	dlist_delete(&watch->link);
 	group->nwatches--;
 	group->nprev -= watch->prev_kv;
 	watch->group = NULL;
 	if (group->nwatches == 0)
-		batch_reset(&group->batch);
+		hub_batch_reset(&group->batch);
 }
 
 /* ----------------------------------------------------------------
@@ -144,9 +144,9 @@ note_hit(RangeNode *node, void *arg)
 		position_compare(&read->position, &watch->next) < 0)
 		return;
 	if (read->number < 0)
-		read->number = batch_add_event(batch, read->event);
-	batch_pack(batch, read->number, read->event, watch->prev_kv);
-	batch_add_hit(batch, watch, read->number);
+		read->number = hub_batch_add_event(batch, read->event);
+	hub_batch_pack(batch, read->number, read->event, watch->prev_kv);
+	hub_batch_add_hit(batch, watch, read->number);
 }
 
 /* StoreChangeReader.visit */
@@ -199,14 +199,14 @@ end_compacted(HubGroup *group)
 
 	store_read_revisions(hub.store, &hub.revision, &hub.compacted);
 	first.revision = hub.compacted;
-	batch_reset(&group->batch);
+	hub_batch_reset(&group->batch);
 	dlist_foreach_modify(iter, &group->watches)
 	{
 		HubWatch   *watch = dlist_container(HubWatch, link, iter.cur);
 
 		if (Max(watch->next.revision, group->next.revision) < hub.compacted)
 		{
-			group_remove(watch);
+			hub_group_remove(watch);
 			hub_end(watch);
 		}
 	}
@@ -236,9 +236,9 @@ read_slice(HubGroup *group, uint64 deadline)
 	StoreError	error;
 
 	if (batch->reading)
-		batch_reset(batch);		/* an error ended the last call */
+		hub_batch_reset(batch);		/* an error ended the last call */
 	if (!batch->begun)
-		batch_begin(batch, &group->next, member_store_generation());
+		hub_batch_begin(batch, &group->next, member_store_generation());
 
 	read.group = group;
 	read.deadline = deadline;
@@ -251,7 +251,7 @@ read_slice(HubGroup *group, uint64 deadline)
 	if (batch->generation != member_store_generation())
 	{
 		/* what was read may be a piece of either store, with a gap in between */
-		batch_reset(batch);
+		hub_batch_reset(batch);
 		store_read_revisions(hub.store, &hub.revision, &hub.compacted);
 		return;
 	}
@@ -275,7 +275,7 @@ read_slice(HubGroup *group, uint64 deadline)
 	{
 		/* nobody was concerned */
 		group->next = batch->cursor;
-		batch_reset(batch);
+		hub_batch_reset(batch);
 	}
 	else if (ends_well(batch))
 		batch->complete = true;
@@ -304,11 +304,11 @@ tell_batch(HubGroup *group, uint64 deadline)
 		{
 			if (watch->listener->ready != NULL && !watch->listener->ready(watch, watch->arg))
 			{
-				group_remove(watch);
+				hub_group_remove(watch);
 				hub_park(watch);
 			}
 			else
-				batch_tell(batch, target);
+				hub_batch_tell(batch, target);
 			if (!batch->begun)
 				return true;	/* that was the last watch of the group */
 		}
@@ -316,18 +316,18 @@ tell_batch(HubGroup *group, uint64 deadline)
 			return false;
 	}
 	group->next = batch->cursor;
-	batch_reset(batch);
+	hub_batch_reset(batch);
 	return true;
 }
 
 /*
- * group_serve() -- read and tell, until the group has been told all there is or the
+ * hub_group_serve() -- read and tell, until the group has been told all there is or the
  * time is up.
  *
  * Returns whether there is more to do.
  */
 bool
-group_serve(HubGroup *group, uint64 deadline)
+hub_group_serve(HubGroup *group, uint64 deadline)
 {
 	while (group->nwatches > 0)
 	{
@@ -336,7 +336,7 @@ group_serve(HubGroup *group, uint64 deadline)
 			if (!tell_batch(group, deadline))
 				return true;
 		}
-		else if (group_join(group)->revision <= hub.revision)
+		else if (hub_group_join(group)->revision <= hub.revision)
 			read_slice(group, deadline);
 		else if (group->batch.begun)
 			group->batch.complete = true;

@@ -174,25 +174,25 @@ position_raise(StorePosition *position, const StorePosition *to)
 }
 
 /* hub_batch.c: what was read, and for whom */
-extern void batch_init(HubBatch *batch);
-extern void batch_begin(HubBatch *batch, const StorePosition *from, uint32 generation);
-extern void batch_reset(HubBatch *batch);
-extern int32 batch_add_event(HubBatch *batch, const Mvccpb__Event *event);
-extern void batch_pack(HubBatch *batch, int32 number, const Mvccpb__Event *event, bool prev_kv);
-extern void batch_add_hit(HubBatch *batch, HubWatch *watch, int32 event);
-extern void batch_forget(HubBatch *batch, HubWatch *watch);
-extern void batch_tell(HubBatch *batch, HubTarget *target);
+extern void hub_batch_init(HubBatch *batch);
+extern void hub_batch_begin(HubBatch *batch, const StorePosition *from, uint32 generation);
+extern void hub_batch_reset(HubBatch *batch);
+extern int32 hub_batch_add_event(HubBatch *batch, const Mvccpb__Event *event);
+extern void hub_batch_pack(HubBatch *batch, int32 number, const Mvccpb__Event *event, bool prev_kv);
+extern void hub_batch_add_hit(HubBatch *batch, HubWatch *watch, int32 event);
+extern void hub_batch_forget(HubBatch *batch, HubWatch *watch);
+extern void hub_batch_tell(HubBatch *batch, HubTarget *target);
 
 /* hub_group.c: watches served together */
-extern void group_init(HubGroup *group);
-extern void group_add(HubGroup *group, HubWatch *watch);
-extern void group_remove(HubWatch *watch);
-extern const StorePosition *group_join(const HubGroup *group);
-extern bool group_serve(HubGroup *group, uint64 deadline);
+extern void hub_group_init(HubGroup *group);
+extern void hub_group_add(HubGroup *group, HubWatch *watch);
+extern void hub_group_remove(HubWatch *watch);
+extern const StorePosition *hub_group_join(const HubGroup *group);
+extern bool hub_group_serve(HubGroup *group, uint64 deadline);
 
 /* hub_behind.c: those that catch up */
-extern void behind_add(HubWatch *watch);
-extern bool behind_turn(void);
+extern void hub_behind_add(HubWatch *watch);
+extern bool hub_behind_turn(void);
 
 /* hub.c */
 extern void hub_place(HubWatch *watch);
