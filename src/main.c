@@ -20,6 +20,7 @@
 #include "storage/shmem.h"
 
 #include "dropdb.h"
+#include "gateway/gateway.h"
 #include "member/session_lease.h"
 #include "member/shared.h"
 #include "notify/notify.h"
@@ -99,4 +100,5 @@ _PG_init(void)
 	register_worker("pg_quorum raft", "member_worker_main");
 	register_worker("pg_quorum flusher", "member_flusher_main");
 	notify_register_worker();
+	gateway_register_worker();
 }

@@ -12,10 +12,13 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "gateway/token_setting.h"
+#include "gateway/url.h"
 #include "settings.h"
 
 char	   *setting_database;
@@ -26,6 +29,18 @@ int			setting_initial_cluster_state = CLUSTER_NEW;
 int			setting_queue_size;
 int			setting_max_watches;
 char	   *setting_listen_client_urls;
+char	   *setting_advertise_client_urls;
+char	   *setting_cert_file;
+char	   *setting_key_file;
+char	   *setting_trusted_ca_file;
+bool		setting_client_cert_auth;
+bool		setting_allow_plain_listen;
+int			setting_max_client_connections;
+int			setting_max_concurrent_streams;
+int			setting_client_memory;
+int			setting_grpc_keepalive_min_time;
+int			setting_grpc_keepalive_interval;
+int			setting_grpc_keepalive_timeout;
 int			setting_heartbeat_interval;
 int			setting_election_timeout;
 int			setting_catchup_entries;
@@ -204,6 +219,45 @@ check_auth_token(char **newval, void **extra, GucSource source)
 	return wrong == NULL;
 }
 
+static bool
+check_urls(const char *text, bool addresses)
+{
+	ClientUrl	urls[URLS_MAX];
+	struct sockaddr_storage address[2];
+	socklen_t	lengths[2];
+	const char *problem;
+	int			n = urls_parse(text, urls, &problem);
+	int			i;
+
+	if (n < 0)
+	{
+		GUC_check_errdetail("%s", problem);
+		return false;
+	}
+	for (i = 0; addresses && i < n; i++)
+	{
+		if (url_addresses(&urls[i], address, lengths, 2) == 0)
+		{
+			GUC_check_errdetail("The host of \"%s\" is neither an IP address nor \"localhost\".",
+								urls[i].text);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+check_listen_urls(char **newval, void **extra, GucSource source)
+{
+	return check_urls(*newval, true);
+}
+
+static bool
+check_advertise_urls(char **newval, void **extra, GucSource source)
+{
+	return check_urls(*newval, false);
+}
+
 /*
  * Define all settings.  Called from _PG_init(), with or without preload: those
  * of a session exist in both cases, so that SET works and its error is ours.
@@ -241,7 +295,63 @@ settings_define(void)
 							   "Sets the URLs on which clients of etcd's protocols are served, separated by commas.",
 							   "Empty for none.",
 							   &setting_listen_client_urls, "",
-							   fixed, 0, NULL, NULL, NULL);
+							   fixed, 0, check_listen_urls, NULL, NULL);
+	DefineCustomStringVariable("pg_quorum.advertise_client_urls",
+							   "Sets the URLs that clients are told to reach this member by, separated by commas.",
+							   "Empty for those of pg_quorum.listen_client_urls.",
+							   &setting_advertise_client_urls, "",
+							   fixed, 0, check_advertise_urls, NULL, NULL);
+	DefineCustomStringVariable("pg_quorum.cert_file",
+							   "Sets the file of the certificate that clients are shown.",
+							   NULL, &setting_cert_file, "",
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("pg_quorum.key_file",
+							   "Sets the file of that certificate's private key.",
+							   NULL, &setting_key_file, "",
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("pg_quorum.trusted_ca_file",
+							   "Sets the file of the authorities that sign certificates of clients.",
+							   "If it is set, clients must show a certificate.",
+							   &setting_trusted_ca_file, "",
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("pg_quorum.client_cert_auth",
+							 "Takes the common name of a client's certificate as the name of its user.",
+							 "Needs pg_quorum.trusted_ca_file.",
+							 &setting_client_cert_auth, false,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("pg_quorum.allow_plain_listen",
+							 "Allows clients of other machines to be served without TLS.",
+							 "Without it, URLs of http are served on the loopback interface only.",
+							 &setting_allow_plain_listen, false,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_quorum.max_client_connections",
+							"Sets the number of connections that clients may have at a time.",
+							"Also bounded by the limit of open files.",
+							&setting_max_client_connections, 10000, 1, 1000000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_quorum.max_concurrent_streams",
+							"Sets the number of calls that may be under way on a connection.",
+							NULL, &setting_max_concurrent_streams, 10000, 1, 1000000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_quorum.client_memory",
+							"Sets how much of requests and answers may be held in memory.",
+							"Above it, connections that hold most are closed.",
+							&setting_client_memory, 512 * 1024, 16 * 1024, MAX_KILOBYTES,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_quorum.grpc_keepalive_min_time",
+							"Sets how often a client may ping.",
+							"Connections of clients that keep pinging more often are closed.",
+							&setting_grpc_keepalive_min_time, 5000, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_quorum.grpc_keepalive_interval",
+							"Sets the time of silence after which a client is pinged.",
+							"0 means never.",
+							&setting_grpc_keepalive_interval, 2 * 3600, 0, INT_MAX / 1000,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_quorum.grpc_keepalive_timeout",
+							"Sets the time after which a pinged client that does not answer has gone.",
+							NULL, &setting_grpc_keepalive_timeout, 20, 1, INT_MAX / 1000,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_quorum.queue_size",
 							"Sets the shared memory for messages from other members.",
 							NULL, &setting_queue_size, 16 * 1024, 4 * 1024, 1024 * 1024,

@@ -22,6 +22,7 @@ extern int	setting_initial_cluster_state;	/* InitialClusterState */
 extern int	setting_queue_size;	/* KB, for messages from other members */
 extern int	setting_max_watches;
 extern char *setting_listen_client_urls;	/* empty: no gateway */
+extern char *setting_advertise_client_urls; /* empty: as listened */
 
 /* reload */
 extern int	setting_heartbeat_interval; /* ms */
@@ -32,6 +33,19 @@ extern int	setting_max_request_bytes;	/* bytes */
 extern int	setting_max_txn_ops;
 extern int	setting_notify_interval;	/* ms */
 extern bool setting_allow_fsync_off;
+
+/* of the gateway; reload */
+extern char *setting_cert_file;
+extern char *setting_key_file;
+extern char *setting_trusted_ca_file;
+extern bool setting_client_cert_auth;
+extern bool setting_allow_plain_listen;
+extern int	setting_max_client_connections;
+extern int	setting_max_concurrent_streams; /* of a connection */
+extern int	setting_client_memory;	/* KB, for what is held for all clients */
+extern int	setting_grpc_keepalive_min_time;	/* ms */
+extern int	setting_grpc_keepalive_interval;	/* s; 0: none */
+extern int	setting_grpc_keepalive_timeout; /* s */
 
 extern double setting_quota_bytes;	/* 0: none */
 extern int	setting_disk_reserve;	/* MB; 0: none */

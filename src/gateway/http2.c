@@ -1,0 +1,673 @@
+/*-------------------------------------------------------------------------
+ *
+ * http2.c
+ *	  HTTP/2 on nghttp2.
+ *
+ * nghttp2 does no I/O: it is fed with bytes, and writes into the connection's out
+ * buffer.  DATA frames are put together there straight from what the stream has queued.
+ *
+ * Flow control towards the client.  Whatever comes is taken off the connection's window at once,
+ * since what streams may hold is bounded by their own windows.  A stream's window opens again as
+ * its messages are taken by the service.  A message that is larger than the
+ * usual window gets its whole length granted when its head has come, as far as the connection's
+ * budget goes; others wait in line.  Whoever has been granted a length can complete his
+ * message, so they do not wait for one another.
+ *
+ * Floods.  nghttp2 ends connections with too many resets, settings, pings not read, and
+ * continuations; what clients ping beside that is judged here, by gRPC's rules.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/gateway/http2.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <nghttp2/nghttp2.h>
+
+#include "utils/timestamp.h"
+
+#include "gateway/transport.h"
+
+#include "settings.h"
+
+/* Windows: of a stream as HTTP/2 has it, of a connection wide enough for any line */
+#define STREAM_WINDOW			65535
+#define CONNECTION_WINDOW		(16 * 1024 * 1024)
+
+/* What the large messages of a connection may hold at a time */
+#define LARGE_BUDGET			(16 * 1024 * 1024)
+
+/* Resets by the client: so many at once, and so many a second */
+#define RESET_BURST				10000
+#define RESETS_PER_SECOND		1000
+
+/* Pings that came too early before the connection is ended */
+#define PING_STRIKES			2
+#define PING_WITHOUT_CALL_MS	(2 * 3600 * 1000)
+
+/* How long a connection may stay that has been told to go */
+#define GOAWAY_GRACE_MS			10000
+
+typedef struct Http2
+{
+	nghttp2_session *ng;
+	uint32		streams;
+	size_t		reserved;		/* of LARGE_BUDGET */
+	dlist_head	waiting;		/* streams that wait for a part of it */
+	TimestampTz last_ping;
+	int			strikes;
+	bool		sent_since_ping;
+	bool		pinged;			/* by us, not answered */
+	bool		going;			/* told to go */
+} Http2;
+
+static nghttp2_session_callbacks *callbacks;
+static nghttp2_option *options;
+
+static inline Http2 *
+http2_of(Conn *conn)
+{
+	return (Http2 *) conn->session;
+}
+
+#define NV(n, v, vlen, extra) \
+	{(uint8_t *) (n), (uint8_t *) (v), sizeof(n) - 1, (vlen), \
+		NGHTTP2_NV_FLAG_NO_COPY_NAME | (extra)}
+#define NV_CONST(n, v)	NV(n, v, sizeof(v) - 1, NGHTTP2_NV_FLAG_NO_COPY_VALUE)
+
+/* ---------- windows of streams ---------- */
+
+static void
+grant(Http2 *http2, Stream *stream)
+{
+	stream->reserved = stream->partial_want;
+	http2->reserved += stream->reserved;
+	(void) nghttp2_session_set_local_window_size(http2->ng, NGHTTP2_FLAG_NONE, stream->id,
+												 (int32) (stream->reserved + STREAM_WINDOW));
+}
+
+static bool
+fits_budget(const Http2 *http2, const Stream *stream)
+{
+	return http2->reserved == 0 || http2->reserved + stream->partial_want <= LARGE_BUDGET;
+}
+
+static void
+grant_next(Http2 *http2)
+{
+	while (!dlist_is_empty(&http2->waiting))
+	{
+		Stream	   *stream = dlist_head_element(Stream, room_node, &http2->waiting);
+
+		if (!fits_budget(http2, stream))
+			break;
+		dlist_delete(&stream->room_node);
+		stream->waits_for_room = false;
+		grant(http2, stream);
+	}
+}
+
+/*
+ * A stream needs no more room than usual.
+ */
+static void
+give_back(Http2 *http2, Stream *stream, bool alive)
+{
+	if (stream->waits_for_room)
+	{
+		dlist_delete(&stream->room_node);
+		stream->waits_for_room = false;
+	}
+	if (stream->reserved == 0)
+		return;
+	http2->reserved -= stream->reserved;
+	stream->reserved = 0;
+	if (alive)
+		(void) nghttp2_session_set_local_window_size(http2->ng, NGHTTP2_FLAG_NONE, stream->id,
+													 STREAM_WINDOW);
+	grant_next(http2);
+}
+
+static void
+http2_expect(Stream *stream, size_t len)
+{
+	Http2	   *http2 = http2_of(stream->conn);
+
+	if (len <= STREAM_WINDOW || stream->half_closed || stream->reserved > 0 ||
+		stream->waits_for_room)
+		return;
+	if (dlist_is_empty(&http2->waiting) && fits_budget(http2, stream))
+		grant(http2, stream);
+	else
+	{
+		dlist_push_tail(&http2->waiting, &stream->room_node);
+		stream->waits_for_room = true;
+	}
+}
+
+static void
+http2_consumed(Stream *stream, size_t len)
+{
+	Http2	   *http2 = http2_of(stream->conn);
+
+	give_back(http2, stream, !stream->half_closed);
+	if (stream->half_closed)
+		return;
+	(void) nghttp2_session_consume_stream(http2->ng, stream->id, len);
+	if (stream->partial_want > 0)
+		http2_expect(stream, stream->partial_want);
+	conn_touch(stream->conn);
+}
+
+/* ---------- what comes ---------- */
+
+static int
+on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
+{
+	Conn	   *conn = arg;
+	Stream	   *stream;
+
+	if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+		return 0;
+	stream = stream_new(conn, frame->hd.stream_id);
+	if (stream == NULL)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	http2_of(conn)->streams++;
+	nghttp2_session_set_stream_user_data(ng, frame->hd.stream_id, stream);
+	return 0;
+}
+
+static int
+on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
+		  const uint8_t *value, size_t value_len, uint8_t flags, void *arg)
+{
+	Stream	   *stream;
+
+	if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+		return 0;
+	stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
+	if (stream != NULL)
+		stream_header(stream, (const char *) name, name_len, (const char *) value, value_len);
+	return 0;
+}
+
+static int
+on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t stream_id, const uint8_t *data,
+			  size_t len, void *arg)
+{
+	Stream	   *stream = nghttp2_session_get_stream_user_data(ng, stream_id);
+
+	(void) nghttp2_session_consume_connection(ng, len);
+	if (stream == NULL)
+		return 0;
+	stream_body(stream, data, len);
+	return 0;
+}
+
+/*
+ * A client pings: gRPC's rules of how often it may.
+ */
+static void
+take_ping(Conn *conn)
+{
+	Http2	   *http2 = http2_of(conn);
+	TimestampTz now = gateway_now;
+	int			min_ms = http2->streams > 0 ? setting_grpc_keepalive_min_time : PING_WITHOUT_CALL_MS;
+
+	if (http2->sent_since_ping)
+	{
+		/* it was busy: count anew */
+		http2->sent_since_ping = false;
+		http2->strikes = 0;
+	}
+	else if (!TimestampDifferenceExceeds(http2->last_ping, now, min_ms))
+		http2->strikes++;
+	http2->last_ping = now;
+	if (http2->strikes > PING_STRIKES)
+	{
+		static const char text[] = "too_many_pings";
+
+		(void) nghttp2_submit_goaway(http2->ng, NGHTTP2_FLAG_NONE,
+									 nghttp2_session_get_last_proc_stream_id(http2->ng),
+									 NGHTTP2_ENHANCE_YOUR_CALM,
+									 (const uint8_t *) text, sizeof(text) - 1);
+		conn_close(conn);
+	}
+}
+
+static int
+on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
+{
+	Conn	   *conn = arg;
+	Stream	   *stream;
+
+	switch (frame->hd.type)
+	{
+		case NGHTTP2_HEADERS:
+		case NGHTTP2_DATA:
+			stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
+			if (stream == NULL)
+				break;
+			if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+				stream->half_closed = true; /* known before its messages are looked at */
+			if (frame->hd.type == NGHTTP2_HEADERS &&
+				frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+				stream_route(stream);
+			if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+				stream_body_end(stream);
+			break;
+		case NGHTTP2_PING:
+			if (frame->hd.flags & NGHTTP2_FLAG_ACK)
+				http2_of(conn)->pinged = false;
+			else
+				take_ping(conn);
+			break;
+		default:
+			break;
+	}
+	return 0;
+}
+
+static int
+on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t error_code, void *arg)
+{
+	Conn	   *conn = arg;
+	Stream	   *stream = nghttp2_session_get_stream_user_data(ng, stream_id);
+
+	if (stream == NULL)
+		return 0;
+	nghttp2_session_set_stream_user_data(ng, stream_id, NULL);
+	give_back(http2_of(conn), stream, false);
+	http2_of(conn)->streams--;
+	stream_release(stream);
+	return 0;
+}
+
+/* ---------- what goes ---------- */
+
+static ssize_t
+on_send(nghttp2_session *ng, const uint8_t *data, size_t len, int flags, void *arg)
+{
+	Conn	   *conn = arg;
+	size_t		n = Min(len, conn_room_left(conn));
+	uint8	   *room;
+
+	if (n == 0)
+		return NGHTTP2_ERR_WOULDBLOCK;
+	room = conn_room(conn, n);
+	if (room == NULL)
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	memcpy(room, data, n);
+	conn_filled(conn, n);
+	return n;
+}
+
+static int
+on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t len,
+			 nghttp2_data_source *source, void *arg)
+{
+	Conn	   *conn = arg;
+	Stream	   *stream = source->ptr;
+	uint8	   *room;
+
+	if (conn_room_left(conn) < 9 + len)
+		return NGHTTP2_ERR_WOULDBLOCK;
+	room = conn_room(conn, 9 + len);
+	if (room == NULL)
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	memcpy(room, head, 9);
+	stream_take(stream, room + 9, len);
+	conn_filled(conn, 9 + len);
+	return 0;
+}
+
+#define GRPC_MESSAGE_MAX	4096
+
+/*
+ * The status as headers; returns how many.  The buffers must live until they are submitted.
+ */
+static int
+status_headers(Stream *stream, nghttp2_nv *nv, char *number, char *message)
+{
+	nghttp2_nv	status = NV("grpc-status", number, 0, 0);
+	nghttp2_nv	text = NV("grpc-message", message, 0, NGHTTP2_NV_FLAG_NO_INDEX);
+
+	status.valuelen = sprintf(number, "%d", (int) stream->code);
+	nv[0] = status;
+	if (stream->error == NULL)
+		return 1;
+	text.valuelen = grpc_encode_message(stream->error, message, GRPC_MESSAGE_MAX);
+	nv[1] = text;
+	return 2;
+}
+
+static ssize_t
+read_data(nghttp2_session *ng, int32_t stream_id, uint8_t *buf, size_t len, uint32_t *flags,
+		  nghttp2_data_source *source, void *arg)
+{
+	Stream	   *stream = source->ptr;
+	size_t		n = Min(len, stream->out_bytes);
+
+	if (n == 0 && !stream->out_done)
+		return NGHTTP2_ERR_DEFERRED;
+	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+	if (n == stream->out_bytes && stream->out_done)
+	{
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+		if (stream->face == &grpc_face)
+		{
+			nghttp2_nv	nv[2];
+			char		number[16];
+			char		message[GRPC_MESSAGE_MAX];
+			int			count = status_headers(stream, nv, number, message);
+
+			*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+			if (nghttp2_submit_trailer(ng, stream_id, nv, count) != 0)
+				return NGHTTP2_ERR_CALLBACK_FAILURE;
+		}
+	}
+	return n;
+}
+
+/*
+ * The head of the answer, and if nothing else comes, its end.
+ */
+static bool
+submit_head(Stream *stream)
+{
+	Http2	   *http2 = http2_of(stream->conn);
+	nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = read_data};
+	nghttp2_nv	nv[12];
+	char		status[16];
+	char		length[32];
+	char		number[16];
+	char		message[GRPC_MESSAGE_MAX];
+	nghttp2_nv	first = NV(":status", status, 0, 0);
+	int			n = 0;
+	bool		body = true;
+
+	if (stream->status == 0)
+	{
+		/* ended before the first message */
+		Assert(stream->face == &grpc_face);
+		stream->status = 200;
+		stream->content_type = "application/grpc";
+		body = false;
+	}
+	else if (stream->out_done && stream->out_bytes == 0 && stream->face != &grpc_face)
+		body = false;
+
+	first.valuelen = sprintf(status, "%d", stream->status);
+	nv[n++] = first;
+	if (stream->content_type != NULL)
+	{
+		nghttp2_nv	type = NV("content-type", stream->content_type, 0,
+							  NGHTTP2_NV_FLAG_NO_COPY_VALUE);
+
+		type.valuelen = strlen(stream->content_type);
+		nv[n++] = type;
+	}
+	if (stream->face != &grpc_face)
+	{
+		const nghttp2_nv cors[] = {
+			NV_CONST("access-control-allow-origin", CORS_ORIGIN),
+			NV_CONST("access-control-allow-methods", CORS_METHODS),
+			NV_CONST("access-control-allow-headers", CORS_HEADERS)
+		};
+
+		memcpy(&nv[n], cors, sizeof(cors));
+		n += lengthof(cors);
+		if (stream->grpc_metadata)
+		{
+			const nghttp2_nv metadata = NV_CONST("grpc-metadata-content-type", "application/grpc");
+
+			nv[n++] = metadata;
+		}
+		if (stream->allow != NULL)
+		{
+			nghttp2_nv	allow = NV("allow", stream->allow, 0, NGHTTP2_NV_FLAG_NO_COPY_VALUE);
+
+			allow.valuelen = strlen(stream->allow);
+			nv[n++] = allow;
+		}
+		if (stream->content_length >= 0)
+		{
+			nghttp2_nv	len = NV("content-length", length, 0, NGHTTP2_NV_FLAG_NO_INDEX);
+
+			len.valuelen = sprintf(length, INT64_FORMAT, stream->content_length);
+			nv[n++] = len;
+		}
+	}
+	else if (!body)
+		n += status_headers(stream, &nv[n], number, message);
+	Assert(n <= (int) lengthof(nv));
+	stream->head_sent = true;
+	return nghttp2_submit_response(http2->ng, stream->id, nv, n, body ? &provider : NULL) == 0;
+}
+
+static void
+http2_wake(Stream *stream)
+{
+	Http2	   *http2 = http2_of(stream->conn);
+
+	if (!stream->head_sent)
+	{
+		if ((stream->status != 0 || stream->out_done) && !submit_head(stream))
+			stream_break(stream);
+	}
+	else
+		(void) nghttp2_session_resume_data(http2->ng, stream->id);
+}
+
+/*
+ * An answer that is complete before the request: the client need not go on.
+ */
+static int
+on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
+{
+	Conn	   *conn = arg;
+
+	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
+		return 0;
+	http2_of(conn)->sent_since_ping = true;
+	if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
+		nghttp2_session_get_stream_remote_close(ng, frame->hd.stream_id) == 0)
+		(void) nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+										 NGHTTP2_NO_ERROR);
+	return 0;
+}
+
+/* ---------- life ---------- */
+
+static bool
+make_callbacks(void)
+{
+	if (callbacks != NULL)
+		return true;
+	if (nghttp2_session_callbacks_new(&callbacks) != 0)
+	{
+		callbacks = NULL;
+		return false;
+	}
+	if (nghttp2_option_new(&options) != 0)
+	{
+		nghttp2_session_callbacks_del(callbacks);
+		callbacks = NULL;
+		return false;
+	}
+	nghttp2_session_callbacks_set_send_callback(callbacks, on_send);
+	nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send_data);
+	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
+
+	nghttp2_option_set_no_auto_window_update(options, 1);
+	nghttp2_option_set_no_closed_streams(options, 1);
+	nghttp2_option_set_stream_reset_rate_limit(options, RESET_BURST, RESETS_PER_SECOND);
+	return true;
+}
+
+/*
+ * When the timer fires next: keepalive, or the end of patience with one that was told to go.
+ */
+static void
+set_timer(Conn *conn);
+
+static void
+http2_timer_fires(Timer *timer)
+{
+	Conn	   *conn = (Conn *) ((char *) timer - offsetof(Conn, timer));
+
+	conn->protocol->timeout(conn);
+}
+
+static void
+set_timer(Conn *conn)
+{
+	Http2	   *http2 = http2_of(conn);
+	int64		seconds = http2->pinged ? setting_grpc_keepalive_timeout : setting_grpc_keepalive_interval;
+
+	if (!http2->pinged && setting_grpc_keepalive_interval == 0)
+		return;
+	timer_set(&conn->timer, (http2->pinged ? gateway_now : conn->last_read) + seconds * USECS_PER_SEC,
+			  http2_timer_fires);
+}
+
+static void
+http2_timeout(Conn *conn)
+{
+	Http2	   *http2 = http2_of(conn);
+
+	if (http2->going || http2->pinged)
+	{
+		conn_abort(conn);
+		return;
+	}
+	if (TimestampDifferenceExceeds(conn->last_read, gateway_now,
+								   setting_grpc_keepalive_interval * 1000))
+	{
+		(void) nghttp2_submit_ping(http2->ng, NGHTTP2_FLAG_NONE, NULL);
+		http2->pinged = true;
+		conn_touch(conn);
+	}
+	set_timer(conn);
+}
+
+static bool
+http2_begin(Conn *conn)
+{
+	Http2	   *http2;
+	nghttp2_settings_entry settings[] = {
+		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, setting_max_concurrent_streams},
+		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADERS_MAX_BYTES}
+	};
+
+	if (!make_callbacks())
+		return false;
+	http2 = calloc(1, sizeof(Http2));
+	if (http2 == NULL)
+		return false;
+	dlist_init(&http2->waiting);
+	if (nghttp2_session_server_new2(&http2->ng, callbacks, conn, options) != 0)
+	{
+		free(http2);
+		return false;
+	}
+	conn->session = http2;
+	if (nghttp2_submit_settings(http2->ng, NGHTTP2_FLAG_NONE, settings, lengthof(settings)) != 0 ||
+		nghttp2_session_set_local_window_size(http2->ng, NGHTTP2_FLAG_NONE, 0,
+											  CONNECTION_WINDOW) != 0)
+		return false;
+	set_timer(conn);
+	return true;
+}
+
+static bool
+http2_feed(Conn *conn, const uint8 *data, size_t len)
+{
+	Http2	   *http2 = http2_of(conn);
+	ssize_t		n = nghttp2_session_mem_recv(http2->ng, data, len);
+
+	return n >= 0;
+}
+
+static bool
+http2_produce(Conn *conn)
+{
+	Http2	   *http2 = http2_of(conn);
+
+	if (nghttp2_session_send(http2->ng) != 0)
+		return false;
+	if (!nghttp2_session_want_read(http2->ng) && !nghttp2_session_want_write(http2->ng))
+		conn_close(conn);
+	return true;
+}
+
+static bool
+http2_at_rest(Conn *conn)
+{
+	return !nghttp2_session_want_write(http2_of(conn)->ng);
+}
+
+/*
+ * A client that says no more cannot acknowledge, nor open windows: it has gone.
+ */
+static bool
+http2_eof(Conn *conn)
+{
+	return false;
+}
+
+/*
+ * The server goes: new calls are refused, those under way may end.
+ */
+static void
+http2_drain(Conn *conn)
+{
+	Http2	   *http2 = http2_of(conn);
+
+	if (http2->going)
+		return;
+	http2->going = true;
+	(void) nghttp2_submit_goaway(http2->ng, NGHTTP2_FLAG_NONE,
+								 nghttp2_session_get_last_proc_stream_id(http2->ng),
+								 NGHTTP2_NO_ERROR, NULL, 0);
+	timer_set(&conn->timer, TimestampTzPlusMilliseconds(gateway_now, GOAWAY_GRACE_MS),
+			  http2_timer_fires);
+	conn_touch(conn);
+}
+
+static void
+http2_end(Conn *conn)
+{
+	Http2	   *http2 = http2_of(conn);
+
+	if (http2 == NULL)
+		return;
+	/* nghttp2 closes its streams without a word to us */
+	dlist_init(&http2->waiting);
+	conn_release_streams(conn);
+	nghttp2_session_del(http2->ng);
+	free(http2);
+	conn->session = NULL;
+}
+
+const Protocol http2_protocol = {
+	.begin = http2_begin,
+	.feed = http2_feed,
+	.eof = http2_eof,
+	.produce = http2_produce,
+	.at_rest = http2_at_rest,
+	.timeout = http2_timeout,
+	.drain = http2_drain,
+	.end = http2_end,
+	.wake = http2_wake,
+	.consumed = http2_consumed,
+	.expect = http2_expect
+};
