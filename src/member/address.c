@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "libpq-fe.h"
 
 #include "member.h"
@@ -69,6 +70,143 @@ address_from_url(const char *url)
 		return NULL;
 	return psprintf("host='%.*s' port=%.*s sslmode=%s", (int) (host_end - host), host,
 					(int) (end - port), port, tls ? "verify-full" : "prefer");
+}
+
+static PQconninfoOption *
+parse_conninfo(const char *conninfo)
+{
+	char	   *message = NULL;
+	PQconninfoOption *options;
+
+	if (address_is_url(conninfo))
+		conninfo = address_from_url(conninfo);
+	if (conninfo == NULL)
+		return NULL;
+	options = PQconninfoParse(conninfo, &message);
+	if (message != NULL)
+		PQfreemem(message);
+	return options;
+}
+
+/* The value of an option, the first one of a list; NULL if it is not given */
+static char *
+option_value(const PQconninfoOption *options, const char *keyword)
+{
+	for (; options->keyword != NULL; options++)
+	{
+		if (strcmp(options->keyword, keyword) == 0)
+			return options->val == NULL || options->val[0] == '\0' ? NULL :
+				pnstrdup(options->val, strcspn(options->val, ","));
+	}
+	return NULL;
+}
+
+/*
+ * address_to_url() -- see address.h.
+ */
+char *
+address_to_url(const char *conninfo)
+{
+	PQconninfoOption *options = parse_conninfo(conninfo);
+	char	   *host;
+	char	   *port;
+	char	   *sslmode;
+	const char *scheme = "http";
+
+	if (options == NULL)
+		return NULL;
+	host = option_value(options, "host");
+	if (host == NULL)
+		host = option_value(options, "hostaddr");
+	port = option_value(options, "port");
+	sslmode = option_value(options, "sslmode");
+	PQconninfoFree(options);
+
+	if (host == NULL)
+		return NULL;
+	if (port == NULL)
+		port = DEF_PGPORT_STR;
+	if (host[0] == '/')
+		return psprintf("unix://%s/.s.PGSQL.%s", host, port);
+	if (sslmode != NULL && (strcmp(sslmode, "require") == 0 || strncmp(sslmode, "verify", 6) == 0))
+		scheme = "https";
+	return psprintf(strchr(host, ':') != NULL ? "%s://[%s]:%s" : "%s://%s:%s", scheme, host, port);
+}
+
+/*
+ * address_equals() -- see address.h.
+ */
+bool
+address_equals(const char *a, const char *b)
+{
+	char	   *url_a = address_to_url(a);
+	char	   *url_b = address_to_url(b);
+
+	return url_a != NULL && url_b != NULL &&
+		strcmp(strchr(url_a, ':'), strchr(url_b, ':')) == 0;
+}
+
+static void
+append_option(StringInfo buf, const char *keyword, const char *value)
+{
+	appendStringInfo(buf, "%s%s='", buf->len > 0 ? " " : "", keyword);
+	for (; *value != '\0'; value++)
+	{
+		if (*value == '\'' || *value == '\\')
+			appendStringInfoChar(buf, '\\');
+		appendStringInfoChar(buf, *value);
+	}
+	appendStringInfoChar(buf, '\'');
+}
+
+/* Is it one of those that a URL decides?  What else asks for TLS stays as it is */
+static bool
+is_place(const char *keyword)
+{
+	return strcmp(keyword, "host") == 0 || strcmp(keyword, "hostaddr") == 0 ||
+		strcmp(keyword, "port") == 0;
+}
+
+/*
+ * address_move() -- see address.h.
+ */
+char *
+address_move(const char *conninfo, const char *url)
+{
+	PQconninfoOption *old = conninfo[0] != '\0' ? parse_conninfo(conninfo) : NULL;
+	PQconninfoOption *new = parse_conninfo(url);
+	PQconninfoOption *option;
+	bool		tls = strncmp(url, "https:", 6) == 0;
+	char	   *sslmode = NULL;
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (option = new; option != NULL && option->keyword != NULL; option++)
+	{
+		if (option->val != NULL && is_place(option->keyword))
+			append_option(&buf, option->keyword, option->val);
+	}
+	for (option = old; option != NULL && option->keyword != NULL; option++)
+	{
+		if (option->val == NULL || is_place(option->keyword))
+			continue;
+		if (strcmp(option->keyword, "sslmode") == 0)
+			sslmode = pstrdup(option->val);
+		else
+			append_option(&buf, option->keyword, option->val);
+	}
+	/* http leaves open how, https asks for what cannot be listened to */
+	if (tls && (sslmode == NULL ||
+				(strcmp(sslmode, "require") != 0 && strncmp(sslmode, "verify", 6) != 0)))
+		sslmode = "verify-full";
+	if (sslmode != NULL)
+		append_option(&buf, "sslmode", sslmode);
+	if (old != NULL)
+		PQconninfoFree(old);
+	if (new == NULL || (old == NULL && conninfo[0] != '\0'))
+		return NULL;
+	PQconninfoFree(new);
+	return buf.data;
 }
 
 /*

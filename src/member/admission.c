@@ -20,6 +20,7 @@
 #include "utils/guc.h"
 
 #include "../store/pbmem.h"
+#include "address.h"
 #include "worker.h"
 
 /*
@@ -55,16 +56,29 @@ judge_stranger(Relation store, uint64 from)
 					(unsigned long long) from);
 }
 
-static Quorum__Member *
-find_record(Relation store, const char *name)
+/*
+ * admission_find_place() -- the record that an instance has, or may take: that of its
+ * name; else one that waits for whoever comes from its address, since it was added without a
+ * name.  NULL if there is none.
+ */
+Quorum__Member *
+admission_find_place(List *members, const Quorum__Member *instance)
 {
 	ListCell   *lc;
 
-	foreach(lc, store_read_members(store))
+	foreach(lc, members)
 	{
 		Quorum__Member *member = lfirst(lc);
 
-		if (strcmp(member->name, name) == 0)
+		if (strcmp(member->name, instance->name) == 0)
+			return member;
+	}
+	foreach(lc, members)
+	{
+		Quorum__Member *member = lfirst(lc);
+
+		if (member->awaited && member->name[0] == '\0' && instance->conninfo[0] != '\0' &&
+			address_equals(member->conninfo, instance->conninfo))
 			return member;
 	}
 	return NULL;
@@ -78,7 +92,7 @@ find_record(Relation store, const char *name)
 static char *
 judge_place(Relation store, const Quorum__JoinRequest *join)
 {
-	Quorum__Member *record = find_record(store, join->member->name);
+	Quorum__Member *record = admission_find_place(store_read_members(store), join->member);
 	Quorum__Member *old = join->old_id != 0 ? store_find_member(store, join->old_id) : NULL;
 
 	if (record == NULL && (join->old_id == 0 || (old != NULL && old->removed)))

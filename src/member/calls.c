@@ -172,6 +172,7 @@ calls_at_exit(int code, Datum arg)
 	int			i;
 
 	member_shared->caller_procno = -1;
+	pg_atomic_write_u32(&member_shared->history_holds, 0);
 	for (i = 0; i < CALL_SLOTS; i++)
 	{
 		RequestSlot *slot = shared_slot(i);

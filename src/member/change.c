@@ -28,21 +28,12 @@
 #define STATE_POLL_MS			5
 
 /*
- * Put a request to the leader; NULL if this member was removed meanwhile.
+ * member_change_pack() -- see member.h.
  */
-static Quorum__Result *
-ask(QuestionKind kind, Quorum__MemberRequest *request)
+char *
+member_change_pack(Quorum__MemberRequest *request, uint32 *len)
 {
-	size_t		size;
 	char	   *packed;
-	char	   *answer;
-	uint32		len = 0;
-	Quorum__Result *result;
-
-	if (XactReadOnly)
-		ereport(ERROR,
-				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
-				 errmsg("cannot change the cluster in a read-only transaction")));
 
 	/* positive as a bigint, since it may become an id that people type */
 	do
@@ -52,14 +43,44 @@ ask(QuestionKind kind, Quorum__MemberRequest *request)
 		request->number >>= 1;
 	} while (request->number == 0);
 
-	size = quorum__member_request__get_packed_size(request);
-	packed = palloc(size);
+	*len = quorum__member_request__get_packed_size(request);
+	packed = palloc(*len);
 	quorum__member_request__pack(request, (uint8_t *) packed);
+	return packed;
+}
+
+/*
+ * member_change_unpack() -- see member.h.
+ */
+Quorum__Result *
+member_change_unpack(const char *answer, uint32 len)
+{
+	return (Quorum__Result *) pb_unpack(&quorum__result__descriptor, answer, len);
+}
+
+/*
+ * Put a request to the leader; NULL if this member was removed meanwhile.
+ */
+static Quorum__Result *
+ask(QuestionKind kind, Quorum__MemberRequest *request)
+{
+	char	   *packed;
+	char	   *answer;
+	uint32		size;
+	uint32		len = 0;
+	Quorum__Result *result;
+
+	if (XactReadOnly)
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("cannot change the cluster in a read-only transaction")));
+
+	packed = member_change_pack(request, &size);
 	answer = member_ask_leader(kind, packed, size, -1, &len);
 	pfree(packed);
 	if (answer == NULL)
 		return NULL;
-	result = (Quorum__Result *) pb_unpack(&quorum__result__descriptor, answer, len);
+	result = member_change_unpack(answer, len);
 	if (result == NULL)
 		elog(ERROR, "could not decode the answer of the leader");
 	return result;

@@ -627,6 +627,24 @@ member_ask_leader(QuestionKind kind, const char *question, uint32 len, int timeo
 }
 
 /*
+ * member_hold_history() -- see member.h.
+ */
+void
+member_hold_history(void)
+{
+	(void) pg_atomic_fetch_add_u32(&member_shared->history_holds, 1);
+}
+
+void
+member_release_history(void)
+{
+	uint32		before = pg_atomic_fetch_sub_u32(&member_shared->history_holds, 1);
+
+	Assert(before > 0);
+	(void) before;
+}
+
+/*
  * A request that changes this member's own standing, not the store.
  */
 static void

@@ -126,6 +126,15 @@ extern void member_await_detached(void);
  */
 extern void member_read_barrier(int timeout_ms);
 
+/*
+ * Keep this member from removing what was compacted, until it is let go of as often as it was
+ * held; for a process that reads one state for longer than a transaction.  What is being removed at
+ * this moment may still go (store_export_begin_held()).  Ends by itself with the process that
+ * makes calls (calls.h), which alone may hold.
+ */
+extern void member_hold_history(void);
+extern void member_release_history(void);
+
 /* Moves when the store of this member gives way to another one as a whole: then
  * what was not compacted may be gone all the same */
 extern uint32 member_store_generation(void);
@@ -183,6 +192,13 @@ extern Quorum__Result *member_change(Quorum__MemberRequest *request);
 /* The same for a request of kind MOVE_LEADER: have the leader hand over to request->id or name, and wait until that one is known to lead;
  * 57P03 if it does not come to that */
 extern Quorum__Result *member_move_leader(Quorum__MemberRequest *request);
+
+/*
+ * The same in parts, for who asks by member_call_ask_leader(): the question, palloc'd, with
+ * request->number filled in; and the result that an answer is, palloc'd, NULL if it is none.
+ */
+extern char *member_change_pack(Quorum__MemberRequest *request, uint32 *len);
+extern Quorum__Result *member_change_unpack(const char *answer, uint32 len);
 
 /* A conninfo, or etcd's form of a peer's URL, that libpq can use */
 extern bool member_conninfo_is_valid(const char *conninfo);

@@ -417,8 +417,9 @@ log_refusal(const Quorum__JoinRequest *join, const char *why)
  * confirmed, so that nobody else can have it, whoever leads next.
  */
 static void
-give_place(Quorum__Member *record, uint64 claim)
+give_place(Quorum__Member *record, Quorum__Member *instance)
 {
+	uint64		claim = instance->id;
 	Quorum__Welcome welcome;
 	Peer	   *peer = peers_find(record->id);
 
@@ -426,6 +427,8 @@ give_place(Quorum__Member *record, uint64 claim)
 	{
 		record->awaited = false;
 		record->claim = claim;
+		if (record->name[0] == '\0')
+			record->name = instance->name;
 		(void) reconfigure_propose(reconfigure_make(QUORUM__MEMBER_CHANGE__STEP__KIND__UPDATE,
 													record->id, record));
 		return;
@@ -511,9 +514,9 @@ membership_take_join(const Quorum__JoinRequest *join)
 	raft_status(worker->raft, &status);
 	if (status.pending_conf > worker->applied || status.joint)
 		return;
-	record = find_by_name(store_read_members(worker->tree_rel), join->member->name);
+	record = admission_find_place(store_read_members(worker->tree_rel), join->member);
 	if (record != NULL && (record->awaited || record->claim == join->member->id))
-		give_place(record, join->member->id);
+		give_place(record, join->member);
 	else
 		replace_member(join);
 }

@@ -34,6 +34,7 @@
 
 #include "../settings.h"
 #include "../store/pbmem.h"
+#include "address.h"
 #include "worker.h"
 
 /* So long a voter must have been connected before the cluster is enlarged. */
@@ -41,6 +42,9 @@
 
 /* Members that are to stay learners; those on their way to a vote do not count. */
 #define MAX_LEARNERS			1
+
+/* Under so many URLs a member may offer its gateway. */
+#define MAX_CLIENT_URLS			16
 
 /* A learner is promoted by hand if it has this share of the leader's log. */
 #define PROMOTE_PERCENT			90
@@ -204,6 +208,8 @@ find_target(List *members, const Quorum__MemberRequest *request)
 
 	if (id == 0)
 	{
+		if (request->name[0] == '\0')
+			return NULL;		/* one that has no name yet is asked for by its id */
 		foreach(lc, members)
 		{
 			Quorum__Member *member = lfirst(lc);
@@ -236,7 +242,9 @@ conninfo_is_taken(List *members, const char *conninfo, uint64 but_by)
 	{
 		Quorum__Member *member = lfirst(lc);
 
-		if (member->id != but_by && strcmp(member->conninfo, conninfo) == 0)
+		if (member->id != but_by &&
+			(strcmp(member->conninfo, conninfo) == 0 ||
+			 address_equals(member->conninfo, conninfo)))
 			return true;
 	}
 	return false;
@@ -249,14 +257,15 @@ plan_add(List *members, const Quorum__MemberRequest *request, Quorum__MemberChan
 	int			learners = 0;
 	ListCell   *lc;
 
-	if (request->name[0] == '\0' || strlen(request->name) >= MEMBER_NAME_LEN ||
+	/* without a name: it is that of the instance that comes from this address */
+	if (strlen(request->name) >= MEMBER_NAME_LEN ||
 		!member_conninfo_is_valid(request->conninfo))
 		return STORE_INVALID_REQUEST;
 	foreach(lc, members)
 	{
 		Quorum__Member *member = lfirst(lc);
 
-		if (strcmp(member->name, request->name) == 0)
+		if (request->name[0] != '\0' && strcmp(member->name, request->name) == 0)
 			return STORE_MEMBER_EXISTS;
 		if (member->conninfo[0] == '\0')
 			return STORE_NO_CONNINFO;
@@ -320,6 +329,35 @@ plan_update(List *members, Quorum__Member *target, const Quorum__MemberRequest *
 	if (conninfo_is_taken(members, request->conninfo, target->id))
 		return STORE_PEER_URL_EXISTS;
 	target->conninfo = request->conninfo;
+	*change = reconfigure_make(QUORUM__MEMBER_CHANGE__STEP__KIND__UPDATE, target->id, target);
+	return STORE_OK;
+}
+
+/*
+ * A member says under which URLs clients reach it.  *change stays NULL if that is known.
+ */
+static StoreError
+plan_publish(Quorum__Member *target, const Quorum__MemberRequest *request,
+			 Quorum__MemberChange **change)
+{
+	size_t		i;
+
+	if (request->n_client_urls > MAX_CLIENT_URLS)
+		return STORE_INVALID_REQUEST;
+	for (i = 0; i < request->n_client_urls; i++)
+	{
+		if (strlen(request->client_urls[i]) > MEMBER_CONNINFO_LEN)
+			return STORE_INVALID_REQUEST;
+	}
+	for (i = 0; i < request->n_client_urls && i < target->n_client_urls; i++)
+	{
+		if (strcmp(request->client_urls[i], target->client_urls[i]) != 0)
+			break;
+	}
+	if (i == request->n_client_urls && i == target->n_client_urls)
+		return STORE_OK;
+	target->n_client_urls = request->n_client_urls;
+	target->client_urls = request->client_urls;
 	*change = reconfigure_make(QUORUM__MEMBER_CHANGE__STEP__KIND__UPDATE, target->id, target);
 	return STORE_OK;
 }
@@ -411,7 +449,11 @@ reconfigure_answer(Question *question, char **answer, uint32 *len)
 	caller.user = request->user;
 	caller.role = request->role;
 	caller.auth_revision = request->auth_revision;
-	error = store_check_admin(worker->tree_rel, &caller);
+	/* what a member says of itself it says of its own accord */
+	if (request->kind == QUORUM__MEMBER_REQUEST__KIND__PUBLISH)
+		error = request->id == question->from ? STORE_OK : STORE_PERMISSION_DENIED;
+	else
+		error = store_check_admin(worker->tree_rel, &caller);
 	if (error != STORE_OK)
 		return give(error, 0, answer, len);
 	members = store_read_members(worker->tree_rel);
@@ -441,11 +483,14 @@ reconfigure_answer(Question *question, char **answer, uint32 *len)
 		case QUORUM__MEMBER_REQUEST__KIND__UPDATE:
 			error = plan_update(members, target, request, &change);
 			break;
+		case QUORUM__MEMBER_REQUEST__KIND__PUBLISH:
+			error = plan_publish(target, request, &change);
+			break;
 		default:
 			error = STORE_INVALID_REQUEST;
 			break;
 	}
-	if (error != STORE_OK)
+	if (error != STORE_OK || change == NULL)
 		return give(error, 0, answer, len);
 	if (request->kind == QUORUM__MEMBER_REQUEST__KIND__REMOVE &&
 		target->id == worker->meta.member_id && hand_over_first(question))

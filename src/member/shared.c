@@ -148,6 +148,7 @@ member_shmem_init(void)
 		pg_atomic_init_u64(&member_shared->disk_free, PG_UINT64_MAX);
 		pg_atomic_init_u32(&member_shared->no_space_raised, 0);
 		pg_atomic_init_u32(&member_shared->checker_runs, 0);
+		pg_atomic_init_u32(&member_shared->history_holds, 0);
 		stats_shmem_init(member_stats);
 		if (!pg_strong_random(&member_shared->run_id, sizeof(uint64)))
 			elog(ERROR, "could not generate a random number");

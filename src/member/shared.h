@@ -260,6 +260,9 @@ typedef struct MemberShared
 
 	pg_atomic_uint32 checker_runs;	/* the worker of corrupt.c */
 
+	/* while above 0, nothing is removed that was compacted (member_hold_history()) */
+	pg_atomic_uint32 history_holds;
+
 	slock_t		names_mutex;
 	ResolvedName names[MEMBER_MAX_PEERS];
 
@@ -346,6 +349,7 @@ slot_is_of_gateway(const RequestSlot *slot)
 }
 
 /* admission.c */
+extern Quorum__Member *admission_find_place(List *members, const Quorum__Member *instance);
 extern bool admission_is_peer(uint64 id);
 extern char *admission_refusal(Relation store, const PeerHead *head,
 							   const char *bytes, uint32 len);

@@ -630,6 +630,13 @@ compact_some(TimestampTz now)
 		compact_at = TimestampTzPlusMilliseconds(now, SLICES_EVERY_MS);
 		return;
 	}
+	if (pg_atomic_read_u32(&member_shared->history_holds) > 0)
+	{
+		/* looked at behind the lock, by which who holds sees that nobody works */
+		store_unblock_exports(worker->tree_rel);
+		compact_at = TimestampTzPlusMilliseconds(now, SLICES_EVERY_MS);
+		return;
+	}
 	do
 	{
 		more = store_compact_slice(worker->store, worker->tree_rel, COMPACT_REVISIONS_AT_ONCE);

@@ -27,6 +27,7 @@
 
 #include "json/pbjson.h"
 #include "sql.h"
+#include "store/password.h"
 
 #define USER_COLUMNS		4
 #define ROLE_COLUMNS		5
@@ -145,7 +146,7 @@ quorum_user_check_password(PG_FUNCTION_ARGS)
 	error = store_check_admin(store, sql_caller(store));
 	if (error == STORE_OK)
 		error = password_authenticate(store, name, text_to_cstring(PG_GETARG_TEXT_PP(1)),
-									  &auth_revision);
+									  &auth_revision, NULL);
 	sql_end_read(store);
 	if (error != STORE_OK && error != STORE_AUTH_FAILED)
 		sql_raise(error, 0, 0);

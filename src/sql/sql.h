@@ -212,27 +212,6 @@ extern void *sql_scan_begin(Relation rel, StorageKind kind);
 extern bool sql_scan_permits(void *access, const TreeItem *item);
 
 /* ----------------------------------------------------------------
- *	Passwords (password.c)
- * ----------------------------------------------------------------
- */
-
-/*
- * The SCRAM-SHA-256 verifier of a password, palloc'd; a verifier is returned as
- * it is.  ERROR 22023 for an empty or a much too long password, and for an md5 hash.
- */
-extern char *password_verifier(const char *password);
-
-/*
- * Is this the password of a user of the store?  STORE_OK with the auth revision
- * that a token is good for, STORE_AUTH_FAILED for a wrong password as for an unknown
- * user or one without a password, after the same time, STORE_AUTH_NOT_ENABLED.
- * Takes some milliseconds of computing; the password is not looked at by anybody
- * but PostgreSQL's SCRAM code.
- */
-extern StoreError password_authenticate(Relation store, const char *user,
-										const char *password, uint64 *auth_revision);
-
-/* ----------------------------------------------------------------
  *	Transactions (txn.c, txn_types.c)
  * ----------------------------------------------------------------
  */

@@ -77,6 +77,14 @@ extern int	store_export_bytes;
  */
 extern StoreExport *store_export_begin(Relation tree, uint64 cluster_id, const char *version);
 
+/*
+ * The same for who has seen to it in another way that nothing is removed from now on
+ * (member_hold_history()), for as long as it wants.  Does not wait: NULL while the writer is
+ * about to remove something, then try again.
+ */
+extern StoreExport *store_export_begin_held(Relation tree, uint64 cluster_id,
+											const char *version);
+
 /* The next chunk, in the current memory context; NULL after the last.  Each
  * call may open the relation anew. */
 extern char *store_export_next(StoreExport *copy, Relation tree, uint32 *len);

@@ -119,11 +119,10 @@ read_start(StoreExport *copy, Relation tree)
 	}
 }
 
-StoreExport *
-store_export_begin(Relation tree, uint64 cluster_id, const char *version)
+static StoreExport *
+begin_export(Relation tree, uint64 cluster_id, const char *version)
 {
 	StoreExport *copy = palloc0(sizeof(StoreExport));
-	LOCKTAG		tag;
 
 	copy->context = CurrentMemoryContext;
 	copy->cluster_id = cluster_id;
@@ -137,9 +136,31 @@ store_export_begin(Relation tree, uint64 cluster_id, const char *version)
 	copy->next_key[0] = '\0';
 	copy->next_key_len = 1;		/* no key is smaller than one zero byte */
 
+	read_start(copy, tree);
+	return copy;
+}
+
+StoreExport *
+store_export_begin(Relation tree, uint64 cluster_id, const char *version)
+{
+	LOCKTAG		tag;
+
 	export_lock_tag(&tag, tree);
 	(void) LockAcquire(&tag, ShareLock, false, false);
-	read_start(copy, tree);
+	return begin_export(tree, cluster_id, version);
+}
+
+StoreExport *
+store_export_begin_held(Relation tree, uint64 cluster_id, const char *version)
+{
+	LOCKTAG		tag;
+	StoreExport *copy;
+
+	export_lock_tag(&tag, tree);
+	if (LockAcquire(&tag, ShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return NULL;
+	copy = begin_export(tree, cluster_id, version);
+	LockRelease(&tag, ShareLock, false);
 	return copy;
 }
 

@@ -359,6 +359,18 @@ extern StoreError store_hash_kv(Relation tree, const StoreCaller *caller,
 								int64 *hash_revision, int64 *compacted_revision);
 
 /*
+ * The same in slices, for who may not wait: begin (revision 0: the current one at the first step), step
+ * until it is done, take the result, end.  Each step goes on for about so many us, may have the relation
+ * opened anew, and returns STORE_FUTURE_REVISION or STORE_COMPACTED where there is no such hash.
+ */
+typedef struct StoreHash StoreHash;
+extern StoreHash *store_hash_begin(int64 revision);
+extern StoreError store_hash_step(StoreHash *hash, Relation tree, int64 usec, bool *done);
+extern void store_hash_result(const StoreHash *hash, uint32 *value, int64 *hash_revision,
+							  int64 *compacted_revision);
+extern void store_hash_end(StoreHash *hash);
+
+/*
  * Alarms, in a meta; kind is an Etcdserverpb__AlarmType.  While CORRUPT is active,
  * store_range(), store_get() and store_read_txn() return STORE_CORRUPT.
  */

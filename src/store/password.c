@@ -11,7 +11,7 @@
  * Copyright (c) 2026, pg_quorum developers
  *
  * IDENTIFICATION
- *	  src/sql/password.c
+ *	  src/store/password.c
  *
  *-------------------------------------------------------------------------
  */
@@ -19,11 +19,9 @@
 
 #include "libpq/crypt.h"
 #include "libpq/scram.h"
+#include "utils/memutils.h"
 
-#include "sql.h"
-
-/* PostgreSQL's clients take no longer ones */
-#define PASSWORD_MAX_BYTES	1024
+#include "store/password.h"
 
 char *
 password_verifier(const char *password)
@@ -49,6 +47,13 @@ password_verifier(const char *password)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("password must not be longer than %d bytes", PASSWORD_MAX_BYTES)));
+	return pg_be_scram_build_secret(password);
+}
+
+char *
+password_verifier_of_text(const char *password)
+{
+	Assert(strlen(password) <= PASSWORD_MAX_BYTES);
 	return pg_be_scram_build_secret(password);
 }
 
@@ -78,7 +83,7 @@ nobodys_verifier(void)
 
 StoreError
 password_authenticate(Relation store, const char *user, const char *password,
-					  uint64 *auth_revision)
+					  uint64 *auth_revision, const char **fitting)
 {
 	Authpb__User *found;
 	const char *verifier = NULL;
@@ -93,5 +98,7 @@ password_authenticate(Relation store, const char *user, const char *password,
 									 verifier != NULL ? verifier : nobodys_verifier()) ||
 		verifier == NULL)
 		return STORE_AUTH_FAILED;
+	if (fitting != NULL)
+		*fitting = verifier;
 	return STORE_OK;
 }
