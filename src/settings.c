@@ -56,6 +56,8 @@ int			setting_auto_compaction_mode = AUTO_COMPACTION_PERIODIC;
 char	   *setting_auto_compaction_retention;
 char	   *setting_auth_token;
 int			setting_auth_token_ttl;
+int			setting_watch_progress_notify_interval;
+int			setting_max_client_watches;
 int			setting_request_timeout;
 
 static const struct config_enum_entry initial_cluster_states[] = {
@@ -429,6 +431,15 @@ settings_define(void)
 							"Sets how long a simple token is good for after it was used last.",
 							NULL, &setting_auth_token_ttl, 300, 1, 86400,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_quorum.watch_progress_notify_interval",
+							"Sets how often a client's watch that asks for it is told how far it has been told.",
+							NULL, &setting_watch_progress_notify_interval,
+							10 * 60 * 1000, 100, 24 * 3600 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_quorum.max_client_watches",
+							"Sets the number of watches that clients of the gateway can have at a time.",
+							NULL, &setting_max_client_watches, 1000000, 1, 100000000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_quorum.request_timeout",
 							"Sets the longest time a call waits for the cluster.",
 							NULL, &setting_request_timeout, 7000, 10, 3600 * 1000,

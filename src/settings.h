@@ -68,6 +68,8 @@ extern bool settings_parse_retention(const char *text, int64 *number, int64 *ms)
 /* the gateway */
 extern char *setting_auth_token;
 extern int	setting_auth_token_ttl; /* s */
+extern int	setting_watch_progress_notify_interval; /* ms */
+extern int	setting_max_client_watches;
 
 /* user */
 extern int	setting_request_timeout;	/* ms */

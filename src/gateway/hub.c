@@ -59,6 +59,7 @@ hub_init(void)
 	dlist_init(&hub.behind);
 	dlist_init(&hub.parked);
 	dlist_init(&hub.over);
+	dlist_init(&hub.moments);
 	hub.future = pairingheap_allocate(compare_future, NULL);
 	MemoryContextSwitchTo(old);
 }
@@ -298,6 +299,43 @@ hub_revision(void)
 	return hub.synced.next.revision - 1;
 }
 
+/*
+ * hub_watch_range() -- see hub.h.
+ */
+void
+hub_watch_range(const HubWatch *watch, HubRange *range)
+{
+	range->key = watch->node.key;
+	range->key_len = watch->node.key_len;
+	range->end = watch->node.end;
+	range->end_len = watch->node.end_len;
+	range->puts = watch->puts;
+	range->deletes = watch->deletes;
+	range->prev_kv = watch->prev_kv;
+}
+
+/*
+ * hub_await(), hub_await_no_more() -- see hub.h.
+ */
+void
+hub_await(HubMoment *moment, int64 revision, void (*reached) (HubMoment *moment))
+{
+	Assert(hub.nwatches > 0 && revision > 0);
+	hub_await_no_more(moment);
+	moment->revision = revision;
+	moment->reached = reached;
+	dlist_push_tail(&hub.moments, &moment->link);
+}
+
+void
+hub_await_no_more(HubMoment *moment)
+{
+	if (moment->revision == 0)
+		return;
+	dlist_delete(&moment->link);
+	moment->revision = 0;
+}
+
 int
 hub_watch_count(void)
 {
@@ -331,6 +369,35 @@ tell_over(void)
 		watch->listener->compacted(watch, compacted, watch->arg);
 		pfree(watch);
 		hub.nwatches--;
+	}
+}
+
+/*
+ * Tell those who wait for a revision that it has been read.
+ */
+static void
+tell_moments(void)
+{
+	dlist_head	reached;
+	dlist_mutable_iter iter;
+
+	dlist_init(&reached);
+	dlist_foreach_modify(iter, &hub.moments)
+	{
+		HubMoment  *moment = dlist_container(HubMoment, link, iter.cur);
+
+		if (moment->revision <= hub_revision())
+		{
+			dlist_delete(&moment->link);
+			dlist_push_tail(&reached, &moment->link);
+		}
+	}
+	while (!dlist_is_empty(&reached))
+	{
+		HubMoment  *moment = dlist_container(HubMoment, link, dlist_head_node(&reached));
+
+		hub_await_no_more(moment);
+		moment->reached(moment);
 	}
 }
 
@@ -377,6 +444,7 @@ hub_turn(Relation store)
 	more |= hub_group_serve(&hub.synced, hub_clock() + SYNCED_SLICE_US);
 	more |= hub_behind_turn();
 	tell_over();
+	tell_moments();
 	hub.store = NULL;
 	return more || !dlist_is_empty(&hub.over);
 }

@@ -18,6 +18,7 @@
 #ifndef PGQ_GATEWAY_HUB_H
 #define PGQ_GATEWAY_HUB_H
 
+#include "lib/ilist.h"
 #include "utils/relcache.h"
 
 #include "gateway/call.h"
@@ -35,6 +36,7 @@ typedef struct HubEvents
 	int			n;
 	bool		part;
 	int64		revision;		/* all up to it has been told with these; if part, the one that goes on */
+	uint64		batch;			/* a number that tells what was read together */
 } HubEvents;
 
 /* Length of the i-th event, packed as a field of a WatchResponse (tag, length, mvccpb.Event) */
@@ -98,6 +100,23 @@ extern bool hub_is_synced(const HubWatch *watch);
 /* Everything up to here has been told to this watch; and to all that are synced */
 extern int64 hub_watch_told(const HubWatch *watch);
 extern int64 hub_revision(void);
+
+/* The range as it was given, but for bounds longer than any key; valid as long as the watch */
+extern void hub_watch_range(const HubWatch *watch, HubRange *range);
+
+/*
+ * To be called when hub_revision() has reached a revision, at the end of a hub_turn(); once.  Part of what
+ * waits; zeroed memory waits for nothing.
+ */
+typedef struct HubMoment
+{
+	dlist_node	link;
+	int64		revision;		/* 0: not waiting */
+	void		(*reached) (struct HubMoment *moment);
+} HubMoment;
+
+extern void hub_await(HubMoment *moment, int64 revision, void (*reached) (HubMoment *moment));
+extern void hub_await_no_more(HubMoment *moment);
 
 /* How many watches there are */
 extern int	hub_watch_count(void);

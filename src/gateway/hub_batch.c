@@ -95,7 +95,10 @@ hub_batch_reset(HubBatch *batch)
 void
 hub_batch_begin(HubBatch *batch, const StorePosition *from, uint32 generation)
 {
+	static uint64 numbers = 0;
+
 	Assert(!batch->begun && batch->nevents == 0);
+	batch->number = ++numbers;
 	batch->begun = true;
 	batch->cursor = *from;
 	batch->generation = generation;
@@ -359,6 +362,7 @@ hub_batch_tell(HubBatch *batch, HubTarget *target)
 	told.public.n = target->n;
 	told.public.part = false;
 	told.public.revision = batch->cursor.revision - 1;
+	told.public.batch = batch->number;
 	told.batch = batch;
 	told.prev_kv = watch->prev_kv;
 	told.first = run->first;

@@ -94,6 +94,7 @@ typedef struct HubComposed
 typedef struct HubBatch
 {
 	MemoryContext context;
+	uint64		number;
 	uint32		generation;		/* of the store it is read from */
 	bool		begun;			/* else all of the below means nothing */
 	bool		reading;		/* within a call of the store */
@@ -138,6 +139,7 @@ typedef struct Hub
 	pairingheap *future;
 	dlist_head	parked;
 	dlist_head	over;
+	dlist_head	moments;
 	int			nwatches;
 	Oid			store_id;		/* relation they are about */
 	Relation	store;			/* during a turn */
