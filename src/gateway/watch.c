@@ -37,11 +37,17 @@ typedef struct WatchId
 
 static uint64 id_secret;
 
+static inline uint32
+hash_id(int64 id)
+{
+	return (uint32) hash_bytes_extended((const unsigned char *) &id, sizeof(id), id_secret);
+}
+
 #define SH_PREFIX		watch_ids
 #define SH_ELEMENT_TYPE WatchId
 #define SH_KEY_TYPE		int64
 #define SH_KEY			id
-#define SH_HASH_KEY(tb, key)	((uint32) murmurhash64((uint64) (key) ^ id_secret))
+#define SH_HASH_KEY(tb, key)	hash_id(key)
 #define SH_EQUAL(tb, a, b)		((a) == (b))
 #define SH_SCOPE		static inline
 #define SH_DECLARE

@@ -46,6 +46,7 @@ typedef struct WatchStream
 	int			nnotified;		/* watches that want it by interval */
 	Timer		notify_timer;
 	int64		progress_asked; /* as of this revision, and is owed; 0: not */
+	int64		told;			/* the last revision that a watch was told up to with events */
 	HubMoment	progress_moment;
 
 	/* on whose behalf; NULL: not known, authentication was off */

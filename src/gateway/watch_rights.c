@@ -26,6 +26,7 @@
 
 #include "gateway/caller.h"
 #include "gateway/watch_int.h"
+#include "member/member.h"
 
 /* How often it is asked whether users or roles have changed */
 #define LOOK_MS					1000
@@ -35,6 +36,7 @@
 
 static Timer look_timer;
 static uint64 seen_rights;
+static uint64 seen_index;		/* applied when they were looked at */
 
 /*
  * watch_rights() -- a number that differs whenever rights may differ; 0 while
@@ -212,15 +214,24 @@ set_timer(void)
 	timer_set(&look_timer, TimestampTzPlusMilliseconds(gateway_now, LOOK_MS), look);
 }
 
-/* Timer: have a stream ask, since the store is not open here */
+/*
+ * Timer: have a stream ask, since the store is not open here.  Users and roles change
+ * without a revision, but not without a log entry.
+ */
 static void
 look(Timer *timer)
 {
+	MemberStatus status;
+
 	if (dlist_is_empty(&watch_streams))
 		return;
+	set_timer();
+	member_get_status(&status);
+	if (status.applied_index == seen_index)
+		return;
+	seen_index = status.applied_index;
 	call_run_later(dlist_container(WatchStream, link, dlist_head_node(&watch_streams))->call,
 				   look_at_rights, NULL);
-	set_timer();
 }
 
 /*

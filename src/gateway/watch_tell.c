@@ -230,6 +230,7 @@ tell_events(HubWatch *hub, const HubEvents *events, void *arg)
 	}
 
 	watch->told = true;
+	watch->stream->told = Max(watch->stream->told, events->revision);
 	if (watch->fragment)
 		send_fragments(watch, events);
 	else
@@ -310,6 +311,8 @@ watch_try_progress(WatchStream *stream)
 		return;
 	if (stream->nwatches > 0)
 	{
+		/* a watch that has just caught up may be ahead; progress does not go back */
+		revision = Max(revision, stream->told);
 		if (hub_revision() < revision)
 		{
 			hub_await(&stream->progress_moment, revision, progress_reached);
