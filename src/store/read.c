@@ -118,8 +118,8 @@ watch_visit(const Mvccpb__KeyValue *kv, void *arg)
  * The revision that a range request stands for, checked.  Alone, unlike in a
  * transaction, any revision below 1 means the latest (etcd).
  */
-static StoreError
-resolve_revision(const StoreView *view, int64 wanted, int64 *revision)
+StoreError
+read_resolve_revision(const StoreView *view, int64 wanted, int64 *revision)
 {
 	if (unlikely(view->corrupt))
 		return STORE_CORRUPT;
@@ -158,7 +158,7 @@ store_range(Relation tree, const StoreCaller *caller,
 							 (const char *) request->range_end.data,
 							 request->range_end.len);
 		if (error == STORE_OK)
-			error = resolve_revision(&view, request->revision, &revision);
+			error = read_resolve_revision(&view, request->revision, &revision);
 		if (error != STORE_OK)
 			return error;
 
@@ -195,7 +195,7 @@ store_get(Relation tree, const StoreCaller *caller,
 		info->compacted_revision = view.compacted;
 		error = access_check(tree, caller, &view.head, STORE_READ, key, key_len, NULL, 0);
 		if (error == STORE_OK)
-			error = resolve_revision(&view, revision, &at);
+			error = read_resolve_revision(&view, revision, &at);
 		if (error != STORE_OK)
 			return error;
 

@@ -24,6 +24,7 @@ extern StoreError access_check(Relation tree, const StoreCaller *caller, const M
 							   StoreAccess access, const char *key, uint32 key_len,
 							   const char *range_end, uint32 range_end_len);
 
+extern StoreError read_resolve_revision(const StoreView *view, int64 wanted, int64 *revision);
 extern bool read_overtaken(Relation tree, int64 revision, int64 *compacted);
 
 #endif							/* PGQ_STORE_READ_H */

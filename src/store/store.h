@@ -289,6 +289,42 @@ extern StoreError store_range(Relation tree, const StoreCaller *caller,
 							  bool need_count, StoreKvVisit visit, void *arg,
 							  StoreRangeInfo *info);
 
+/*
+ * The same in slices, for a process that must not be held up: all of one
+ * revision, that of the first slice unless the request names one.  Memory is O(1) in the
+ * result where no sort is asked for.  The request must live as long as the read.
+ */
+typedef struct StoreRangeRead StoreRangeRead;
+
+typedef enum StoreRangeState
+{
+	STORE_RANGE_MORE,			/* there is more to do: another slice, please */
+	STORE_RANGE_AGAIN,			/* likewise; what was visited is void, it begins anew */
+	STORE_RANGE_DONE
+} StoreRangeState;
+
+/*
+ * Begin, in the current memory context.  again_allowed: a read of the latest revision that a
+ * compaction has overtaken may begin anew, else it fails with STORE_COMPACTED.
+ */
+extern StoreRangeRead *store_range_begin(const Etcdserverpb__RangeRequest *request,
+										 bool need_count, bool again_allowed);
+
+/*
+ * One slice, of about so many us.  *state means something with STORE_OK only.  visit
+ * returns false to end the slice with this key; the next one goes on behind it.
+ */
+extern StoreError store_range_slice(StoreRangeRead *read, Relation tree,
+									const StoreCaller *caller, int usec,
+									StoreKvVisit visit, void *arg, StoreRangeState *state);
+
+/* valid when it is DONE, and revision and compacted_revision also after a slice */
+extern const StoreRangeInfo *store_range_info(const StoreRangeRead *read);
+
+/* bytes kept for sorting */
+extern Size store_range_memory(const StoreRangeRead *read);
+extern void store_range_end(StoreRangeRead *read);
+
 /* point read of one key; *kv palloc'd in the current context, NULL if absent */
 extern StoreError store_get(Relation tree, const StoreCaller *caller,
 							const char *key, uint32 key_len,

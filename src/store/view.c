@@ -55,6 +55,8 @@ struct ViewScan
 	int			overlay_position;
 
 	int			items;			/* since the last view_poll() */
+	bool		stop_is_due;	/* the view's slice is over */
+	bool		stopped;		/* in front of key */
 	uint32		key_len;		/* of the last key seen in the tree */
 	char		key[TREE_MAX_KEY_BYTES];
 };
@@ -222,6 +224,8 @@ advance_tree(ViewScan *scan, bool want_value)
 		{
 			scan->items = 0;
 			view_poll(scan->view);
+			scan->stop_is_due = scan->view->slice_usec > 0 &&
+				view_slice_is_over(scan->view);
 		}
 
 		if (!tree_next(scan->tree_scan, item) ||
@@ -243,6 +247,14 @@ advance_tree(ViewScan *scan, bool want_value)
 				steps = 0;
 			}
 			continue;
+		}
+
+		if (unlikely(scan->stop_is_due))
+		{
+			memcpy(scan->key, version->key, version->key_len);
+			scan->key_len = version->key_len;
+			scan->stopped = scan->tree_ended = true;
+			return;
 		}
 
 		/* a version that is too new */
@@ -271,6 +283,18 @@ advance_tree(ViewScan *scan, bool want_value)
 		scan->tree_pending = true;
 		return;
 	}
+}
+
+/*
+ * view_scan_stopped
+ *		Has a scan ended because the view's slice is over?  *key is where it would go on.
+ */
+bool
+view_scan_stopped(const ViewScan *scan, const char **key, uint32 *key_len)
+{
+	*key = scan->key;
+	*key_len = scan->key_len;
+	return scan->stopped;
 }
 
 /* The next version of the overlay as of the revision; NULL at the end */
@@ -379,15 +403,15 @@ view_check_revision(const StoreView *view, int64 revision)
 	return STORE_OK;
 }
 
-static bool
-has_filters(const Etcdserverpb__RangeRequest *request)
+bool
+view_has_filters(const Etcdserverpb__RangeRequest *request)
 {
 	return request->min_mod_revision != 0 || request->max_mod_revision != 0 ||
 		request->min_create_revision != 0 || request->max_create_revision != 0;
 }
 
-static bool
-passes_filters(const Etcdserverpb__RangeRequest *request, const KeyVersion *version)
+bool
+view_passes_filters(const Etcdserverpb__RangeRequest *request, const KeyVersion *version)
 {
 	if (request->min_mod_revision != 0 && version->revision < request->min_mod_revision)
 		return false;
@@ -402,9 +426,9 @@ passes_filters(const Etcdserverpb__RangeRequest *request, const KeyVersion *vers
 	return true;
 }
 
-static bool
-visit_version(const Etcdserverpb__RangeRequest *request, const KeyVersion *version,
-			  StoreKvVisit visit, void *arg)
+bool
+view_visit_version(const Etcdserverpb__RangeRequest *request, const KeyVersion *version,
+				   StoreKvVisit visit, void *arg)
 {
 	Mvccpb__KeyValue kv;
 
@@ -423,13 +447,10 @@ compare_numbers(int64 a, int64 b)
 	return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/* qsort_arg comparator: the order asked for, and key order among equals */
-static int
-sort_cmp(const void *a, const void *b, void *arg)
+/* The order asked for, and key order among equals */
+int
+view_compare(const Etcdserverpb__RangeRequest *request, const KeyVersion *x, const KeyVersion *y)
 {
-	const KeyVersion *x = *(KeyVersion *const *) a;
-	const KeyVersion *y = *(KeyVersion *const *) b;
-	const Etcdserverpb__RangeRequest *request = arg;
 	int			cmp = 0;
 
 	switch (request->sort_target)
@@ -453,6 +474,13 @@ sort_cmp(const void *a, const void *b, void *arg)
 	if (cmp != 0)
 		return request->sort_order == ETCDSERVERPB__RANGE_REQUEST__SORT_ORDER__DESCEND ? -cmp : cmp;
 	return bytes_compare(x->key, x->key_len, y->key, y->key_len);
+}
+
+/* qsort_arg comparator */
+static int
+sort_cmp(const void *a, const void *b, void *arg)
+{
+	return view_compare(arg, *(KeyVersion *const *) a, *(KeyVersion *const *) b);
 }
 
 /* Versions kept for sorting */
@@ -513,17 +541,38 @@ sort_add(SortSpace *space, const KeyVersion *version, bool with_value)
 }
 
 /*
- * A range whose result is sorted.  As in etcd, a limit together with an order that
- * is only implied by the sort target (order NONE) cuts before the sort:
- * the first limit + 1 keys are sorted and the last of them is dropped.
+ * view_needs_sort
+ *		Is the result of a range request in another order than the scan?
  */
+bool
+view_needs_sort(const Etcdserverpb__RangeRequest *request, const KeyRange *range)
+{
+	if (request->count_only || range->kind == KEY_RANGE_POINT)
+		return false;
+	return request->sort_target != ETCDSERVERPB__RANGE_REQUEST__SORT_TARGET__KEY ||
+		request->sort_order == ETCDSERVERPB__RANGE_REQUEST__SORT_ORDER__DESCEND;
+}
+
+/*
+ * view_cuts_first
+ *		As in etcd, a limit together with an order that is only implied by the sort
+ *		target (order NONE) cuts before the sort: the first limit + 1 keys are
+ *		sorted and the last of them is dropped.
+ */
+bool
+view_cuts_first(const Etcdserverpb__RangeRequest *request)
+{
+	return request->limit > 0 && !view_has_filters(request) &&
+		request->sort_order == ETCDSERVERPB__RANGE_REQUEST__SORT_ORDER__NONE;
+}
+
+/* A range whose result is sorted */
 static void
 range_sorted(StoreView *view, const Etcdserverpb__RangeRequest *request,
 			 const KeyRange *range, int64 revision,
 			 StoreKvVisit visit, void *arg, int64 *count, bool *more)
 {
-	bool		cut_first = request->limit > 0 && !has_filters(request) &&
-		request->sort_order == ETCDSERVERPB__RANGE_REQUEST__SORT_ORDER__NONE;
+	bool		cut_first = view_cuts_first(request);
 	bool		with_value = !request->keys_only ||
 		request->sort_target == ETCDSERVERPB__RANGE_REQUEST__SORT_TARGET__VALUE;
 	ViewScan   *scan;
@@ -544,7 +593,7 @@ range_sorted(StoreView *view, const Etcdserverpb__RangeRequest *request,
 	while (view_scan_next(scan, with_value, &version))
 	{
 		(*count)++;
-		if (!passes_filters(request, &version))
+		if (!view_passes_filters(request, &version))
 			continue;
 		matched++;
 		if (!cut_first || matched - 1 <= request->limit)
@@ -560,7 +609,7 @@ range_sorted(StoreView *view, const Etcdserverpb__RangeRequest *request,
 	{
 		if (i % VIEW_POLL_ITEMS == 0)
 			view_poll(view);
-		if (!visit_version(request, space.versions[i], visit, arg))
+		if (!view_visit_version(request, space.versions[i], visit, arg))
 			break;
 	}
 	MemoryContextDelete(space.context);
@@ -580,7 +629,7 @@ range_streamed(StoreView *view, const Etcdserverpb__RangeRequest *request,
 	while (view_scan_next(scan, !full && !request->keys_only, &version))
 	{
 		(*count)++;
-		if (request->count_only || *more || !passes_filters(request, &version))
+		if (request->count_only || *more || !view_passes_filters(request, &version))
 			continue;
 		if (request->limit > 0 && matched == request->limit)
 		{
@@ -591,7 +640,7 @@ range_streamed(StoreView *view, const Etcdserverpb__RangeRequest *request,
 		}
 		matched++;
 		full = request->limit > 0 && matched == request->limit;
-		if (!visit_version(request, &version, visit, arg))
+		if (!view_visit_version(request, &version, visit, arg))
 			break;
 	}
 	view_scan_end(scan);
@@ -610,9 +659,6 @@ view_range(StoreView *view, const Etcdserverpb__RangeRequest *request, bool need
 		   StoreKvVisit visit, void *arg, int64 *count, bool *more)
 {
 	int64		revision = request->revision > 0 ? request->revision : view->latest;
-	bool		by_key = request->sort_target == ETCDSERVERPB__RANGE_REQUEST__SORT_TARGET__KEY;
-	bool		descending =
-	request->sort_order == ETCDSERVERPB__RANGE_REQUEST__SORT_ORDER__DESCEND;
 	KeyRange	range;
 
 	key_range_set(&range, (const char *) request->key.data, request->key.len,
@@ -620,7 +666,7 @@ view_range(StoreView *view, const Etcdserverpb__RangeRequest *request, bool need
 	*count = 0;
 	*more = false;
 
-	if (request->count_only || range.kind == KEY_RANGE_POINT || (by_key && !descending))
+	if (!view_needs_sort(request, &range))
 		range_streamed(view, request, &range, revision, need_count, visit, arg, count, more);
 	else
 		range_sorted(view, request, &range, revision, visit, arg, count, more);
