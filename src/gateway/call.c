@@ -143,6 +143,13 @@ call_reply(Call *call, const ProtobufCMessage *message)
 }
 
 void
+call_reply_packed(Call *call, const uint8 *head, size_t head_len, SharedBytes *body)
+{
+	call_send_packed(call, head, head_len, body);
+	call_finish(call, GRPC_OK, NULL);
+}
+
+void
 call_finish(Call *call, GrpcCode code, const char *message)
 {
 	stream_finish(stream_of(call), code, message);
