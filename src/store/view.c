@@ -153,6 +153,8 @@ view_scan_begin(StoreView *view, const KeyRange *range, int64 revision)
 	scan->value_context = NULL;
 	scan->overlay_position = -1;
 	scan->items = 0;
+	scan->stop_is_due = false;
+	scan->stopped = false;
 	return scan;
 }
 
