@@ -302,7 +302,7 @@ settings_define(void)
 							   "Sets the URLs that clients are told to reach this member by, separated by commas.",
 							   "Empty for those of pg_quorum.listen_client_urls.",
 							   &setting_advertise_client_urls, "",
-							   fixed, 0, check_advertise_urls, NULL, NULL);
+							   PGC_SIGHUP, 0, check_advertise_urls, NULL, NULL);
 	DefineCustomStringVariable("pg_quorum.cert_file",
 							   "Sets the file of the certificate that clients are shown.",
 							   NULL, &setting_cert_file, "",

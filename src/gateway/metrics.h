@@ -28,13 +28,12 @@ typedef enum GatewayMetric
 	METRIC_LEASES_GRANTED,
 	METRIC_LEASES_REVOKED,
 	METRIC_LEASES_RENEWED,
-	METRIC_WATCHERS,			/* gauge */
-	METRIC_WATCH_STREAMS,		/* gauge */
 	METRIC_SLOW_WATCHERS,		/* gauge */
 	METRIC_EVENTS,
 	METRIC_HEALTH_SUCCESS,
 	METRIC_HEALTH_FAILURES,
 	METRIC_READS_FAILED,		/* linearizable reads without an answer in time */
+	METRIC_PROPOSALS_FAILED,	/* commands likewise */
 	METRIC_COUNT
 } GatewayMetric;
 

@@ -627,6 +627,24 @@ member_ask_leader(QuestionKind kind, const char *question, uint32 len, int timeo
 }
 
 /*
+ * member_pending_commands() -- see member.h.
+ */
+int
+member_pending_commands(void)
+{
+	int			n = 0;
+	uint32		i;
+
+	for (i = 0; i < (uint32) member_shared->slot_count; i++)
+	{
+		SlotState	state = pg_atomic_read_u32(&member_slots[i].state);
+
+		n += member_slots[i].kind == SLOT_COMMAND && state != SLOT_FREE && state != SLOT_DONE;
+	}
+	return n;
+}
+
+/*
  * member_hold_history() -- see member.h.
  */
 void

@@ -84,6 +84,7 @@ member_flusher_main(Datum arg)
 			pg_atomic_write_u64(&member_shared->flush_usec, INSTR_TIME_GET_MICROSEC(end));
 			stats_add(STAT_FLUSHER_FSYNCS, 1);
 			stats_add(STAT_FLUSHER_FSYNC_USEC, INSTR_TIME_GET_MICROSEC(end));
+			stats_observe(HISTOGRAM_FLUSHER_FSYNC, INSTR_TIME_GET_MICROSEC(end));
 			pg_write_barrier();
 			pg_atomic_write_u64(&member_shared->flush_done, wanted);
 			wake_procno(member_shared->worker_procno);

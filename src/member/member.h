@@ -126,6 +126,9 @@ extern void member_await_detached(void);
  */
 extern void member_read_barrier(int timeout_ms);
 
+/* How many commands of this instance's clients are under way */
+extern int	member_pending_commands(void);
+
 /*
  * Keep this member from removing what was compacted, until it is let go of as often as it was
  * held; for a process that reads one state for longer than a transaction.  What is being removed at

@@ -455,6 +455,7 @@ ready_flush(void)
 		INSTR_TIME_SUBTRACT(end, start);
 		stats_add(STAT_FSYNCS, 1);
 		stats_add(STAT_FSYNC_USEC, INSTR_TIME_GET_MICROSEC(end));
+		stats_observe(HISTOGRAM_FSYNC, INSTR_TIME_GET_MICROSEC(end));
 		if (INSTR_TIME_GET_MICROSEC(end) > FLUSH_SLOW_USEC)
 			fast_flushes = 0;
 	}
@@ -491,6 +492,7 @@ note_apply(uint64 entries, instr_time start)
 	INSTR_TIME_SUBTRACT(end, start);
 	stats_add(STAT_APPLIES, entries);
 	stats_add(STAT_APPLY_USEC, INSTR_TIME_GET_MICROSEC(end));
+	stats_observe(HISTOGRAM_APPLY, INSTR_TIME_GET_MICROSEC(end));
 	if (INSTR_TIME_GET_MILLISEC(end) > STATS_SLOW_APPLY_MS)
 		stats_add(STAT_SLOW_APPLIES, 1);
 }

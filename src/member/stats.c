@@ -28,11 +28,18 @@
 /* A smoothed round trip takes in this part of each new one. */
 #define RTT_PART				8
 
+typedef struct SharedHistogram
+{
+	pg_atomic_uint64 buckets[STATS_BUCKETS + 1];
+	pg_atomic_uint64 sum_usec;
+} SharedHistogram;
+
 typedef struct PeerSlot
 {
 	pg_atomic_uint64 id;		/* 0: free; kept as long as it is a member's */
 	pg_atomic_uint64 counters[PEER_STAT_COUNT];
 	pg_atomic_uint64 rtt_usec;
+	SharedHistogram rtt;
 	uint64		before[PEER_STAT_COUNT];	/* at the last reset; under the mutex */
 } PeerSlot;
 
@@ -40,6 +47,7 @@ struct StatsShared
 {
 	pg_atomic_uint64 counters[STAT_COUNT];
 	PeerSlot	peers[MEMBER_MAX_PEERS];
+	SharedHistogram histograms[HISTOGRAM_COUNT];
 
 	slock_t		mutex;
 	uint64		before[STAT_COUNT];
@@ -50,6 +58,16 @@ Size
 stats_shmem_size(void)
 {
 	return sizeof(StatsShared);
+}
+
+static void
+init_histogram(SharedHistogram *histogram)
+{
+	int			i;
+
+	for (i = 0; i <= STATS_BUCKETS; i++)
+		pg_atomic_init_u64(&histogram->buckets[i], 0);
+	pg_atomic_init_u64(&histogram->sum_usec, 0);
 }
 
 void
@@ -63,8 +81,11 @@ stats_shmem_init(StatsShared *stats)
 	stats->since = GetCurrentTimestamp();
 	for (i = 0; i < STAT_COUNT; i++)
 		pg_atomic_init_u64(&stats->counters[i], 0);
+	for (i = 0; i < HISTOGRAM_COUNT; i++)
+		init_histogram(&stats->histograms[i]);
 	for (i = 0; i < MEMBER_MAX_PEERS; i++)
 	{
+		init_histogram(&stats->peers[i].rtt);
 		pg_atomic_init_u64(&stats->peers[i].id, 0);
 		pg_atomic_init_u64(&stats->peers[i].rtt_usec, 0);
 		for (k = 0; k < PEER_STAT_COUNT; k++)
@@ -116,6 +137,9 @@ free_slot(void)
 	}
 	pg_atomic_write_u64(&slot->id, 0);
 	pg_atomic_write_u64(&slot->rtt_usec, 0);
+	for (k = 0; k <= STATS_BUCKETS; k++)
+		pg_atomic_write_u64(&slot->rtt.buckets[k], 0);
+	pg_atomic_write_u64(&slot->rtt.sum_usec, 0);
 	SpinLockAcquire(&member_stats->mutex);
 	for (k = 0; k < PEER_STAT_COUNT; k++)
 	{
@@ -159,6 +183,27 @@ stats_add_peer(uint64 peer, PeerCounter counter, uint64 n)
 	count_up(&peer_slot(peer)->counters[counter], n);
 }
 
+static void
+observe(SharedHistogram *histogram, uint64 usec)
+{
+	int			i = 0;
+
+	while (i < STATS_BUCKETS && usec > STATS_BUCKET_USEC(i))
+		i++;
+	count_up(&histogram->buckets[i], 1);
+	count_up(&histogram->sum_usec, usec);
+}
+
+/*
+ * stats_observe() -- something has taken so long; only the process that the
+ * distribution belongs to may.
+ */
+void
+stats_observe(MemberHistogram which, uint64 usec)
+{
+	observe(&member_stats->histograms[which], usec);
+}
+
 /*
  * stats_peer_rtt() -- a message and its answer have taken so long.
  */
@@ -168,6 +213,7 @@ stats_peer_rtt(uint64 peer, uint64 usec)
 	PeerSlot   *slot = peer_slot(peer);
 	uint64		old = pg_atomic_read_u64(&slot->rtt_usec);
 
+	observe(&slot->rtt, usec);
 	pg_atomic_write_u64(&slot->rtt_usec,
 						Max(old == 0 ? usec : (old * (RTT_PART - 1) + usec) / RTT_PART, 1));
 }
@@ -190,6 +236,26 @@ member_get_stats(MemberStats *stats)
 	SpinLockRelease(&member_stats->mutex);
 	for (i = 0; i < STAT_COUNT; i++)
 		stats->counters[i] = pg_atomic_read_u64(&member_stats->counters[i]) - before[i];
+}
+
+static void
+read_histogram(SharedHistogram *shared, StatsHistogram *histogram)
+{
+	int			i;
+
+	for (i = 0; i <= STATS_BUCKETS; i++)
+		histogram->buckets[i] = pg_atomic_read_u64(&shared->buckets[i]);
+	histogram->sum_usec = pg_atomic_read_u64(&shared->sum_usec);
+}
+
+/*
+ * member_get_histogram() -- a distribution since the server started (any process).
+ */
+void
+member_get_histogram(MemberHistogram which, StatsHistogram *histogram)
+{
+	member_require_preload();
+	read_histogram(&member_stats->histograms[which], histogram);
 }
 
 /*
@@ -218,6 +284,7 @@ member_get_peer_stats(PeerStats *stats, int max)
 		for (k = 0; k < PEER_STAT_COUNT; k++)
 			stats[n].counters[k] = pg_atomic_read_u64(&slot->counters[k]) - before[k];
 		stats[n].rtt_usec = pg_atomic_read_u64(&slot->rtt_usec);
+		read_histogram(&slot->rtt, &stats[n].rtt);
 		n++;
 	}
 	return n;

@@ -57,6 +57,27 @@ typedef enum PeerCounter
 	PEER_STAT_COUNT
 } PeerCounter;
 
+/*
+ * Distributions of times, each of one process.  A bucket counts what is at most its bound and above that
+ * of the one before; the last one what is above all bounds.
+ */
+typedef enum MemberHistogram
+{
+	HISTOGRAM_FSYNC,			/* by the raft worker */
+	HISTOGRAM_FLUSHER_FSYNC,	/* by the flusher */
+	HISTOGRAM_APPLY,			/* of a batch of entries, by the raft worker */
+	HISTOGRAM_COUNT
+} MemberHistogram;
+
+#define STATS_BUCKETS			20
+#define STATS_BUCKET_USEC(i)	(UINT64CONST(100) << (i))
+
+typedef struct StatsHistogram
+{
+	uint64		buckets[STATS_BUCKETS + 1];
+	uint64		sum_usec;
+} StatsHistogram;
+
 typedef struct MemberStats
 {
 	uint64		counters[STAT_COUNT];
@@ -68,16 +89,19 @@ typedef struct PeerStats
 	uint64		id;
 	uint64		counters[PEER_STAT_COUNT];
 	uint64		rtt_usec;		/* 0: not known */
+	StatsHistogram rtt;			/* of all round trips */
 } PeerStats;
 
 /* any process */
 extern void member_get_stats(MemberStats *stats);
 extern int	member_get_peer_stats(PeerStats *stats, int max);
-extern void member_reset_stats(void);
+extern void member_get_histogram(MemberHistogram which, StatsHistogram *histogram);
+extern void member_reset_stats(void);	/* the counters, not the distributions */
 
 /* the counters' writers */
 extern void stats_add(MemberCounter counter, uint64 n);
 extern void stats_add_peer(uint64 peer, PeerCounter counter, uint64 n);
 extern void stats_peer_rtt(uint64 peer, uint64 usec);
+extern void stats_observe(MemberHistogram which, uint64 usec);
 
 #endif							/* PGQ_MEMBER_STATS_H */
