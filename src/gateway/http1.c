@@ -1,4 +1,733 @@
+/*-------------------------------------------------------------------------
+ *
+ * http1.c
+ *	  HTTP/1.1 on http-parser.
+ *
+ * A connection has one request at a time.  When it has been read, the parser pauses and the
+ * socket is not read, until the answer is on its way: so requests that a client sends
+ * ahead are answered in order, and wait in its own send buffer.
+ *
+ * An answer that ends before its request has been read leaves the connection as it is if the rest is
+ * short, and closes it otherwise.
+ *
+ * Copyright (c) 2026, pg_quorum developers
+ *
+ * IDENTIFICATION
+ *	  src/gateway/http1.c
+ *
+ *-------------------------------------------------------------------------
+ */
 #include "postgres.h"
+
+#include <http_parser.h>
+
+#include "utils/timestamp.h"
+
 #include "gateway/transport.h"
-static bool begin(Conn *conn) { return false; }
-const Protocol http1_protocol = {.begin = begin};
+
+/* Time for the head of a request; for silence within its body; for an answer whose client
+ * sends no more */
+#define HEAD_MS				30000
+#define BODY_SILENCE_MS		60000
+#define HUNG_UP_MS			5000
+
+/* A body that nobody wants is read to its end if it is no longer */
+#define DISCARD_BYTES		(64 * 1024)
+
+/* Messages that wait to be handled: the client has to wait above, may go on below */
+#define QUEUE_HIGH_BYTES	(64 * 1024)
+#define QUEUE_LOW_BYTES		(16 * 1024)
+
+#define HEADER_NAME_MAX		64
+#define HEAD_OUT_BYTES		1024
+
+typedef struct Http1
+{
+	http_parser parser;
+	Stream	   *stream;			/* NULL: between requests */
+	char		name[HEADER_NAME_MAX];
+	uint32		name_len;		/* HEADER_NAME_MAX: too long to be of interest */
+	char	   *value;
+	uint32		value_len;
+	uint32		value_size;
+	bool		in_value;
+	char	   *url;
+	uint32		url_len;
+	bool		url_too_long;
+	bool		head_complete;
+	bool		expects_continue;
+	bool		complete;		/* the request has been read */
+	bool		answered;		/* the answer has been taken */
+	bool		keep_alive;
+	bool		old;			/* of HTTP/1.0 */
+	bool		broken;			/* what comes cannot be understood any more */
+	bool		chunked;
+	size_t		chunk_left;
+	uint8	   *rest;			/* read, but not parsed yet */
+	size_t		rest_len;
+} Http1;
+
+static inline Http1 *
+http1_of(Conn *conn)
+{
+	return (Http1 *) conn->session;
+}
+
+static inline Conn *
+conn_of(http_parser *parser)
+{
+	return (Conn *) parser->data;
+}
+
+static void parse(Conn *conn, const uint8 *data, size_t len);
+
+/* ---------- the head of a request ---------- */
+
+static void
+timer_fires(Timer *timer)
+{
+	Conn	   *conn = (Conn *) ((char *) timer - offsetof(Conn, timer));
+
+	conn->protocol->timeout(conn);
+}
+
+static void
+set_timer(Conn *conn, int ms)
+{
+	timer_set(&conn->timer, TimestampTzPlusMilliseconds(gateway_now, ms), timer_fires);
+}
+
+static int
+on_begin(http_parser *parser)
+{
+	Conn	   *conn = conn_of(parser);
+	Http1	   *http1 = http1_of(conn);
+
+	Assert(http1->stream == NULL);
+	http1->stream = stream_new(conn, 0);
+	if (http1->stream == NULL)
+		return -1;
+	http1->name_len = http1->value_len = http1->url_len = 0;
+	http1->in_value = http1->url_too_long = http1->head_complete = false;
+	http1->expects_continue = http1->complete = http1->answered = false;
+	http1->chunked = false;
+	http1->chunk_left = 0;
+	set_timer(conn, HEAD_MS);
+	return 0;
+}
+
+static int
+on_url(http_parser *parser, const char *at, size_t len)
+{
+	Http1	   *http1 = http1_of(conn_of(parser));
+	char	   *grown;
+
+	if (http1->url_too_long || http1->url_len + len > PATH_MAX_BYTES)
+	{
+		http1->url_too_long = true;
+		return 0;
+	}
+	grown = realloc(http1->url, http1->url_len + len + 1);
+	if (grown == NULL)
+		return -1;
+	memcpy(grown + http1->url_len, at, len);
+	http1->url = grown;
+	http1->url_len += len;
+	http1->url[http1->url_len] = '\0';
+	return 0;
+}
+
+/*
+ * A header is complete when the next one begins.
+ */
+static void
+finish_header(Http1 *http1)
+{
+	if (!http1->in_value)
+		return;
+	http1->in_value = false;
+	if (http1->name_len < HEADER_NAME_MAX)
+	{
+		stream_header(http1->stream, http1->name, http1->name_len,
+					  http1->value != NULL ? http1->value : "", http1->value_len);
+		if (http1->name_len == 6 && memcmp(http1->name, "expect", 6) == 0 &&
+			http1->value_len == 12 && pg_strncasecmp(http1->value, "100-continue", 12) == 0)
+			http1->expects_continue = true;
+	}
+	else
+		stream_header(http1->stream, "", 0, "", http1->value_len);
+	http1->name_len = http1->value_len = 0;
+}
+
+static int
+on_header_name(http_parser *parser, const char *at, size_t len)
+{
+	Http1	   *http1 = http1_of(conn_of(parser));
+	size_t		i;
+
+	if (http1->head_complete)
+		return 0;				/* behind the body; of no interest */
+	finish_header(http1);
+	if (http1->name_len + len >= HEADER_NAME_MAX)
+	{
+		http1->name_len = HEADER_NAME_MAX;
+		return 0;
+	}
+	for (i = 0; i < len; i++)
+		http1->name[http1->name_len++] = pg_ascii_tolower((unsigned char) at[i]);
+	return 0;
+}
+
+static int
+on_header_value(http_parser *parser, const char *at, size_t len)
+{
+	Http1	   *http1 = http1_of(conn_of(parser));
+
+	if (http1->head_complete)
+		return 0;
+	http1->in_value = true;
+	if (http1->stream->head_too_large || http1->value_len + len > HEADERS_MAX_BYTES)
+	{
+		http1->stream->head_too_large = true;
+		return 0;
+	}
+	if (http1->value_len + len > http1->value_size)
+	{
+		uint32		size = Max(256, 2 * (http1->value_len + len));
+		char	   *grown = realloc(http1->value, size);
+
+		if (grown == NULL)
+			return -1;
+		http1->value = grown;
+		http1->value_size = size;
+	}
+	if (len > 0)
+		memcpy(http1->value + http1->value_len, at, len);
+	http1->value_len += len;
+	return 0;
+}
+
+static HttpMethod
+method_of(const http_parser *parser)
+{
+	switch (parser->method)
+	{
+		case HTTP_GET:
+			return HTTP_METHOD_GET;
+		case HTTP_HEAD:
+			return HTTP_METHOD_HEAD;
+		case HTTP_POST:
+			return HTTP_METHOD_POST;
+		case HTTP_OPTIONS:
+			return HTTP_METHOD_OPTIONS;
+		default:
+			return HTTP_METHOD_OTHER;
+	}
+}
+
+static void
+set_path(Http1 *http1)
+{
+	char	   *path = http1->url;
+
+	if (path == NULL)
+		return;
+	/* the form that proxies get has the server's name before it */
+	if (*path != '/')
+	{
+		char	   *slashes = strstr(path, "://");
+
+		path = slashes == NULL ? NULL : strchr(slashes + 3, '/');
+	}
+	if (path != NULL)
+		stream_set_path(http1->stream, path, strlen(path));
+}
+
+static bool
+put(Conn *conn, const char *text, size_t len)
+{
+	uint8	   *room = conn_room(conn, len);
+
+	if (room == NULL)
+		return false;
+	memcpy(room, text, len);
+	conn_filled(conn, len);
+	return true;
+}
+
+static int
+on_head_complete(http_parser *parser)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	Conn	   *conn = conn_of(parser);
+	Http1	   *http1 = http1_of(conn);
+	Stream	   *stream = http1->stream;
+	bool		has_length = parser->content_length != (uint64_t) -1;
+
+	finish_header(http1);
+	http1->head_complete = true;
+	http1->keep_alive = http_should_keep_alive(parser) && parser->method != HTTP_CONNECT;
+	http1->old = parser->http_major < 1 || (parser->http_major == 1 && parser->http_minor == 0);
+	parser->upgrade = 0;		/* to nothing that we know */
+	stream->http_method = method_of(parser);
+	stream->http1 = true;
+	set_path(http1);
+	free(http1->value);
+	free(http1->url);
+	http1->value = http1->url = NULL;
+	http1->value_size = http1->value_len = http1->url_len = 0;
+	if (http1->url_too_long)
+		stream->head_too_large = true;
+	set_timer(conn, BODY_SILENCE_MS);
+
+	stream_route(stream);
+	if (stream->status != 0)
+	{
+		/* refused; is the rest worth to be read? */
+		if (has_length ? parser->content_length > DISCARD_BYTES : (parser->flags & F_CHUNKED) != 0)
+			http1->keep_alive = false;
+		if (http1->expects_continue)
+			http1->keep_alive = false;	/* it may send the body or not */
+	}
+	else if (http1->expects_continue && !http1->old)
+	{
+		if (!put(conn, go_on, sizeof(go_on) - 1))
+			return -1;
+		conn_touch(conn);
+	}
+	return 0;
+}
+
+/* ---------- the body ---------- */
+
+static int
+on_body(http_parser *parser, const char *at, size_t len)
+{
+	Conn	   *conn = conn_of(parser);
+	Stream	   *stream = http1_of(conn)->stream;
+
+	stream_body(stream, (const uint8 *) at, len);
+	if (stream->in_bytes > QUEUE_HIGH_BYTES)
+		conn->read_off = true;
+	return 0;
+}
+
+static int
+on_complete(http_parser *parser)
+{
+	Conn	   *conn = conn_of(parser);
+	Http1	   *http1 = http1_of(conn);
+
+	http1->complete = true;
+	timer_clear(&conn->timer);
+	stream_body_end(http1->stream);
+	if (conn->hung_up)
+		set_timer(conn, HUNG_UP_MS);
+	http_parser_pause(parser, 1);	/* the answer first */
+	return 0;
+}
+
+static const http_parser_settings settings = {
+	.on_message_begin = on_begin,
+	.on_url = on_url,
+	.on_header_field = on_header_name,
+	.on_header_value = on_header_value,
+	.on_headers_complete = on_head_complete,
+	.on_body = on_body,
+	.on_message_complete = on_complete
+};
+
+/* ---------- the answer ---------- */
+
+const char *
+http_status_text(int status)
+{
+	return status == 499 ? "Client Closed Request" : http_status_str((enum http_status) status);
+}
+
+static bool
+has_no_body(const Stream *stream)
+{
+	return stream->status == 204 || stream->status == 304;
+}
+
+static int
+write_head(Http1 *http1, const Stream *stream, char *text, size_t size)
+{
+	int			n;
+
+	n = snprintf(text, size, "HTTP/1.1 %d %s\r\n", stream->status, http_status_text(stream->status));
+	if (stream->content_type != NULL)
+		n += snprintf(text + n, size - n, "Content-Type: %s\r\n", stream->content_type);
+	if (stream->grpc_metadata)
+		n += snprintf(text + n, size - n, "Grpc-Metadata-Content-Type: application/grpc\r\n");
+	n += snprintf(text + n, size - n,
+				  "Access-Control-Allow-Origin: " CORS_ORIGIN "\r\n"
+				  "Access-Control-Allow-Methods: " CORS_METHODS "\r\n"
+				  "Access-Control-Allow-Headers: " CORS_HEADERS "\r\n");
+	if (stream->allow != NULL)
+		n += snprintf(text + n, size - n, "Allow: %s\r\n", stream->allow);
+	if (http1->chunked)
+		n += snprintf(text + n, size - n, "Transfer-Encoding: chunked\r\n");
+	else if (stream->content_length >= 0 && !has_no_body(stream))
+		n += snprintf(text + n, size - n, "Content-Length: " INT64_FORMAT "\r\n",
+					  stream->content_length);
+	if (!http1->keep_alive)
+		n += snprintf(text + n, size - n, "Connection: close\r\n");
+	else if (http1->old)
+		n += snprintf(text + n, size - n, "Connection: keep-alive\r\n");
+	n += snprintf(text + n, size - n, "\r\n");
+	Assert((size_t) n < size);
+	return n;
+}
+
+static bool
+send_head(Conn *conn, Stream *stream)
+{
+	Http1	   *http1 = http1_of(conn);
+	char		text[HEAD_OUT_BYTES];
+
+	if (stream->content_length < 0 && stream->out_done && stream->out_bytes == 0)
+		stream->content_length = 0;
+	if (stream->content_length < 0)
+	{
+		if (http1->old)
+			http1->keep_alive = false;	/* its end is the answer's */
+		else
+			http1->chunked = true;
+	}
+	stream->head_sent = true;
+	return put(conn, text, write_head(http1, stream, text, sizeof(text)));
+}
+
+/*
+ * Put bytes of the answer into the out buffer, as many as there is room for.  False: no memory.
+ */
+static bool
+send_body(Conn *conn, Stream *stream)
+{
+	Http1	   *http1 = http1_of(conn);
+	char		head[24];
+
+	while (stream->out_bytes > 0)
+	{
+		size_t		room = conn_room_left(conn);
+		size_t		n = stream->out_bytes;
+		uint8	   *to;
+
+		if (room < 64)
+			return true;
+		if (http1->chunked && http1->chunk_left == 0)
+		{
+			http1->chunk_left = stream_chunk(stream);
+			if (!put(conn, head, snprintf(head, sizeof(head), "%zx\r\n", http1->chunk_left)))
+				return false;
+			room = conn_room_left(conn);
+		}
+		if (http1->chunked)
+			n = Min(http1->chunk_left, room - 2);
+		n = Min(n, room);
+		to = conn_room(conn, n);
+		if (to == NULL)
+			return false;
+		stream_take(stream, to, n);
+		conn_filled(conn, n);
+		if (http1->chunked)
+		{
+			http1->chunk_left -= n;
+			if (http1->chunk_left == 0 && !put(conn, "\r\n", 2))
+				return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * Request and answer are complete: on to the next.
+ */
+static void
+next_request(Conn *conn)
+{
+	Http1	   *http1 = http1_of(conn);
+	Stream	   *stream = http1->stream;
+	uint8	   *rest = http1->rest;
+	size_t		len = http1->rest_len;
+
+	http1->stream = NULL;
+	stream_release(stream);
+	timer_clear(&conn->timer);
+	if (!http1->keep_alive || http1->broken)
+	{
+		conn_close(conn);
+		return;
+	}
+	http1->rest = NULL;
+	http1->rest_len = 0;
+	conn_hold(conn, -(ssize_t) len);
+	http_parser_pause(&http1->parser, 0);
+	conn_read_on(conn);
+	if (rest != NULL)
+		parse(conn, rest, len);
+	free(rest);
+	if (conn->eof && (http1->stream == NULL || !http1->complete))
+		conn_close(conn);
+}
+
+static bool
+http1_produce(Conn *conn)
+{
+	Http1	   *http1 = http1_of(conn);
+	Stream	   *stream = http1->stream;
+
+	if (stream == NULL || stream->status == 0 || http1->answered)
+		return true;
+	if (!stream->head_sent)
+	{
+		if (conn_room_left(conn) < HEAD_OUT_BYTES)
+			return true;
+		if (!send_head(conn, stream))
+			return false;
+	}
+	if (!send_body(conn, stream))
+		return false;
+	if (stream->out_bytes > 0 || !stream->out_done)
+		return true;
+	if (http1->chunked)
+	{
+		if (conn_room_left(conn) < 5)
+			return true;
+		if (!put(conn, "0\r\n\r\n", 5))
+			return false;
+	}
+	http1->answered = true;
+	if (http1->complete)
+		next_request(conn);
+	else if (!http1->keep_alive)
+		conn_close(conn);
+	return true;
+}
+
+/* ---------- parsing ---------- */
+
+/*
+ * What the client sends cannot be understood: say so, if that is still possible, and close.
+ */
+static void
+refuse(Conn *conn, int status, const char *text)
+{
+	Http1	   *http1 = http1_of(conn);
+
+	http1->broken = true;
+	http1->keep_alive = false;
+	http1->complete = true;
+	timer_clear(&conn->timer);
+	if (http1->stream == NULL)
+		http1->stream = stream_new(conn, 0);
+	if (http1->stream == NULL)
+	{
+		conn_abort(conn);
+		return;
+	}
+	if (http1->answered)
+		conn_close(conn);
+	else if (http1->stream->face != NULL)
+		stream_finish(http1->stream, GRPC_INVALID_ARGUMENT, text);
+	else
+		stream_answer(http1->stream, status, "text/plain; charset=utf-8", text, strlen(text));
+}
+
+/*
+ * Put aside what cannot be parsed now.  A client that sends much ahead has to wait.
+ */
+static bool
+keep_rest(Conn *conn, const uint8 *data, size_t len)
+{
+	Http1	   *http1 = http1_of(conn);
+	uint8	   *grown;
+
+	if (len == 0)
+		return true;
+	grown = realloc(http1->rest, http1->rest_len + len);
+	if (grown == NULL)
+	{
+		conn_abort(conn);
+		return false;
+	}
+	memcpy(grown + http1->rest_len, data, len);
+	http1->rest = grown;
+	http1->rest_len += len;
+	conn_hold(conn, (ssize_t) len);
+	if (http1->rest_len > QUEUE_HIGH_BYTES)
+		conn->read_off = true;
+	return true;
+}
+
+static void
+parse(Conn *conn, const uint8 *data, size_t len)
+{
+	Http1	   *http1 = http1_of(conn);
+	size_t		n;
+
+	while (len > 0 && conn->state == CONN_OPEN)
+	{
+		n = http_parser_execute(&http1->parser, &settings, (const char *) data, len);
+		data += n;
+		len -= n;
+		switch (HTTP_PARSER_ERRNO(&http1->parser))
+		{
+			case HPE_OK:
+				break;
+			case HPE_PAUSED:
+				if (keep_rest(conn, data, len) && http1->answered)
+					next_request(conn);
+				return;
+			case HPE_HEADER_OVERFLOW:
+				refuse(conn, 431, "Request Header Fields Too Large\n");
+				return;
+			case HPE_CB_message_begin:
+			case HPE_CB_url:
+			case HPE_CB_header_field:
+			case HPE_CB_header_value:
+			case HPE_CB_headers_complete:
+				conn_abort(conn);	/* no memory */
+				return;
+			default:
+				refuse(conn, 400, "400 Bad Request");
+				return;
+		}
+	}
+}
+
+/* ---------- life ---------- */
+
+static bool
+http1_begin(Conn *conn)
+{
+	Http1	   *http1 = calloc(1, sizeof(Http1));
+
+	if (http1 == NULL)
+		return false;
+	http_parser_init(&http1->parser, HTTP_REQUEST);
+	http1->parser.data = conn;
+	conn->session = http1;
+	return true;
+}
+
+static bool
+http1_feed(Conn *conn, const uint8 *data, size_t len)
+{
+	Http1	   *http1 = http1_of(conn);
+
+	if (http1->broken)
+		return true;
+	if (http1->stream != NULL && http1->complete)
+		return keep_rest(conn, data, len);
+	parse(conn, data, len);
+	return true;
+}
+
+static bool
+http1_eof(Conn *conn)
+{
+	Http1	   *http1 = http1_of(conn);
+
+	if (http1->stream != NULL)
+	{
+		if (!http1->complete)
+			return false;
+		set_timer(conn, HUNG_UP_MS);
+		return true;
+	}
+	if (conn->out == NULL)
+		return false;
+	conn_close(conn);			/* it still hears the last answer */
+	return true;
+}
+
+static bool
+http1_at_rest(Conn *conn)
+{
+	Http1	   *http1 = http1_of(conn);
+
+	return http1->stream == NULL || http1->answered;
+}
+
+static void
+http1_timeout(Conn *conn)
+{
+	Http1	   *http1 = http1_of(conn);
+
+	if (conn->hung_up || http1->stream == NULL || !http1->head_complete)
+		conn_abort(conn);
+	else if (!http1->complete)
+	{
+		/* a stream of requests may be silent for as long as it likes */
+		if (http1->stream->face != NULL && http1->stream->call.method->client_streams)
+			return;
+		if (TimestampDifferenceExceeds(conn->last_read, gateway_now, BODY_SILENCE_MS))
+			conn_abort(conn);
+		else
+			timer_set(&conn->timer,
+					  TimestampTzPlusMilliseconds(conn->last_read, BODY_SILENCE_MS), timer_fires);
+	}
+}
+
+static void
+http1_drain(Conn *conn)
+{
+	Http1	   *http1 = http1_of(conn);
+
+	http1->keep_alive = false;
+	if (http1->stream == NULL)
+		conn_close(conn);
+}
+
+static void
+http1_end(Conn *conn)
+{
+	Http1	   *http1 = http1_of(conn);
+
+	if (http1 == NULL)
+		return;
+	conn_release_streams(conn);
+	conn_hold(conn, -(ssize_t) http1->rest_len);
+	free(http1->rest);
+	free(http1->value);
+	free(http1->url);
+	free(http1);
+	conn->session = NULL;
+}
+
+static void
+http1_wake(Stream *stream)
+{
+}
+
+static void
+http1_consumed(Stream *stream, size_t len)
+{
+	Conn	   *conn = stream->conn;
+	Http1	   *http1 = http1_of(conn);
+
+	if (conn->read_off && !http1->complete && stream->in_bytes <= QUEUE_LOW_BYTES)
+		conn_read_on(conn);
+}
+
+static void
+http1_expect(Stream *stream, size_t len)
+{
+}
+
+const Protocol http1_protocol = {
+	.begin = http1_begin,
+	.feed = http1_feed,
+	.eof = http1_eof,
+	.produce = http1_produce,
+	.at_rest = http1_at_rest,
+	.timeout = http1_timeout,
+	.drain = http1_drain,
+	.end = http1_end,
+	.wake = http1_wake,
+	.consumed = http1_consumed,
+	.expect = http1_expect
+};

@@ -133,6 +133,21 @@ stream_set_path(Stream *stream, const char *path, size_t len)
 		stream->path = copy_bytes(path, len);
 }
 
+/*
+ * What grpc-gateway takes for metadata, in headers of HTTP.
+ */
+static void
+strip_metadata_prefix(const char **name, size_t *len)
+{
+	static const char prefix[] = "grpc-metadata-";
+
+	if (*len > sizeof(prefix) - 1 && memcmp(*name, prefix, sizeof(prefix) - 1) == 0)
+	{
+		*name += sizeof(prefix) - 1;
+		*len -= sizeof(prefix) - 1;
+	}
+}
+
 void
 stream_header(Stream *stream, const char *name, size_t name_len, const char *value,
 			  size_t value_len)
@@ -144,6 +159,7 @@ stream_header(Stream *stream, const char *name, size_t name_len, const char *val
 		stream->head_too_large = true;
 		return;
 	}
+	strip_metadata_prefix(&name, &name_len);
 	switch (name_len)
 	{
 		case 5:
@@ -184,6 +200,13 @@ answer_text(Stream *stream, int status, const char *text)
 	stream_answer(stream, status, TEXT_PLAIN, text, strlen(text));
 }
 
+static void
+refuse_http_method(Stream *stream, const char *allow)
+{
+	stream->allow = allow;
+	answer_text(stream, 405, "Method Not Allowed\n");
+}
+
 /*
  * There is no such method: say whether there is such a service, in gRPC's words.
  */
@@ -222,8 +245,7 @@ route_grpc(Stream *stream)
 
 	if (stream->http_method != HTTP_METHOD_POST)
 	{
-		stream->allow = "POST";
-		answer_text(stream, 405, "Method Not Allowed\n");
+		refuse_http_method(stream, "POST");
 		return;
 	}
 	stream_begin_call(stream, method, &grpc_face);
@@ -234,18 +256,106 @@ route_grpc(Stream *stream)
 }
 
 /*
+ * The path behind "/v3" or one of the names it had in older versions; NULL if it is none of these.
+ */
+static const char *
+json_path(const char *path)
+{
+	static const char *const prefixes[] = {"/v3", "/v3beta", "/v3alpha"};
+	size_t		i;
+
+	for (i = 0; i < lengthof(prefixes); i++)
+	{
+		size_t		len = strlen(prefixes[i]);
+
+		if (strncmp(path, prefixes[i], len) == 0 && path[len] == '/')
+			return path + len;
+	}
+	return NULL;
+}
+
+static void
+route_json(Stream *stream, const char *path)
+{
+	const Method *method = method_by_json_path(path, strlen(path));
+
+	if (method == NULL)
+		answer_text(stream, 404, "Not Found\n");
+	else if (stream->http_method != HTTP_METHOD_POST)
+		refuse_http_method(stream, "POST");
+	else
+	{
+		stream->call.json = true;
+		stream->keep_body = true;
+		stream_begin_call(stream, method, &json_face);
+		if (stream->timeout_us == 0)
+			stream_finish(stream, GRPC_DEADLINE_EXCEEDED, "context deadline exceeded");
+	}
+}
+
+static void
+route_page(Stream *stream, const char *query)
+{
+	if (stream->http_method != HTTP_METHOD_GET && stream->http_method != HTTP_METHOD_HEAD)
+	{
+		refuse_http_method(stream, "GET");
+		return;
+	}
+	stream->is_page = true;
+	stream->page.path = stream->path;
+	stream->page.query = query;
+	stream->page.stream = stream;
+}
+
+/*
  * stream_route() -- the head of the request is complete.
  */
 void
 stream_route(Stream *stream)
 {
+	static const char none[] = "";
+	const char *query = none;
+	const char *below;
+	char	   *mark;
+
 	if (stream->head_too_large)
+	{
 		answer_text(stream, 431, "Request Header Fields Too Large\n");
-	else if (stream->grpc && stream->conn->protocol == &http2_protocol)
+		return;
+	}
+	if (stream->grpc && stream->conn->protocol == &http2_protocol)
+	{
 		route_grpc(stream);
+		return;
+	}
+	stream->call.method = NULL; /* was one of gRPC's */
+	if (stream->http_method == HTTP_METHOD_OPTIONS)
+	{
+		stream_answer(stream, 200, NULL, "", 0);
+		return;
+	}
+	if (stream->path == NULL)
+	{
+		answer_text(stream, 404, "404 page not found\n");
+		return;
+	}
+	mark = strpbrk(stream->path, "?#");
+	if (mark != NULL)
+	{
+		if (*mark == '?')
+			query = mark + 1;
+		*mark = '\0';
+	}
+	below = json_path(stream->path);
+	if (below != NULL)
+		route_json(stream, below);
+	else if (page_exists(stream->path))
+		route_page(stream, query);
 	else
-		answer_text(stream, 404, "Not Found\n");
+		answer_text(stream, 404, "404 page not found\n");
 }
+
+/* ---------- the body ---------- */
 
 /*
  * stream_body() -- bytes of the request's body.
@@ -255,6 +365,8 @@ stream_body(Stream *stream, const uint8 *data, size_t len)
 {
 	if (stream->face == &grpc_face && !stream->finished)
 		grpc_body(stream, data, len);
+	else if (stream->face == &json_face && !stream->finished && stream->keep_body)
+		json_body(stream, data, len);
 	else
 		stream->conn->protocol->consumed(stream, len);
 }
@@ -266,9 +378,13 @@ void
 stream_body_end(Stream *stream)
 {
 	stream->half_closed = true;
+	if (stream->is_page)
+		stream_make_runnable(stream);
 	if (stream->face == NULL || stream->finished)
 		return;
-	if (stream->partial_want > 0 || stream->partial != NULL || stream->prefix_len > 0)
+	if (stream->face == &json_face)
+		json_body_end(stream);
+	else if (stream->partial_want > 0 || stream->partial != NULL || stream->prefix_len > 0)
 		stream_finish(stream, GRPC_INTERNAL, "the request ends within a message");
 	else
 		stream_make_runnable(stream);

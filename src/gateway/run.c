@@ -212,7 +212,9 @@ run_one(Stream *stream)
 	else if (stream->half_closed && !stream->half_closed_told)
 	{
 		stream->half_closed_told = true;
-		if (!stream->started)
+		if (!stream->started && call->method->client_streams)
+			stream_finish(stream, GRPC_OK, NULL);
+		else if (!stream->started)
 			stream_finish(stream, GRPC_INTERNAL, "the request has no message");
 		else if (call->method->client_streams && call->method->half_closed != NULL)
 			call->method->half_closed(call);

@@ -299,6 +299,7 @@ struct Stream
 	uint16		header_count;
 	bool		head_too_large;
 	bool		grpc;			/* content-type application/grpc */
+	bool		http1;			/* its path is no gRPC method's */
 	bool		is_token;		/* call.token came as "token", which goes before "authorization" */
 	bool		keep_body;		/* the face takes bytes of the body */
 	int64		timeout_us;		/* grpc-timeout; -1: none */
@@ -418,6 +419,7 @@ extern void stream_answer(Stream *stream, int status, const char *content_type,
 						  const char *body, size_t len);
 
 extern void grpc_body(Stream *stream, const uint8 *data, size_t len);
+extern void json_init(void);
 extern void json_body(Stream *stream, const uint8 *data, size_t len);
 extern void json_body_end(Stream *stream);
 extern int	http_status_of(GrpcCode code);

@@ -331,6 +331,11 @@ gateway_start(void)
 					PGC_SUSET, PGC_S_OVERRIDE);
 	SetConfigOption("search_path", "pg_catalog", PGC_SUSET, PGC_S_OVERRIDE);
 
+	/* JSON is UTF-8: what converts it must be known outside of transactions too */
+	StartTransactionCommand();
+	SetConfigOption("client_encoding", "UTF8", PGC_USERSET, PGC_S_OVERRIDE);
+	CommitTransactionCommand();
+
 	gateway_context = AllocSetContextCreate(TopMemoryContext, "pg_quorum gateway",
 											ALLOCSET_DEFAULT_SIZES);
 	handler_context = AllocSetContextCreate(TopMemoryContext, "pg_quorum gateway handler",
@@ -338,6 +343,7 @@ gateway_start(void)
 	MemoryContextSwitchTo(gateway_context);
 	gateway_now = kept_house_at = GetCurrentTimestamp();
 	methods_init();
+	json_init();
 	member_calls_attach();
 
 	poll_init();
