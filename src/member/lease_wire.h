@@ -4,7 +4,8 @@
  *	  Questions and answers about leases: arrays of int64, in network order.
  *
  * A question is a list of lease ids; the answer has so many numbers
- * for each, in the same order.  Private to src/member/.
+ * for each, in the same order.  For src/member/, and for faces that ask by themselves
+ * (calls.h).
  *
  *	 kind                       numbers of the answer
  *	 QUESTION_LEASE_KEEPALIVE   granted TTL in s, 0 if there is no such lease
