@@ -262,15 +262,12 @@ find_role(const StoreAuthList *list, const char *name)
 	return NULL;
 }
 
-/* Who is not root may ask about the roles it has.  The role root is allowed everything, which no
- * permission of its says: it is shown one that does */
+/* Who is not root may ask about the roles it has */
 static void
 answer_role_get(Call *call)
 {
 	Etcdserverpb__AuthRoleGetResponse response = ETCDSERVERPB__AUTH_ROLE_GET_RESPONSE__INIT;
 	Etcdserverpb__ResponseHeader header;
-	Authpb__Permission everything = AUTHPB__PERMISSION__INIT;
-	Authpb__Permission *permissions[1] = {&everything};
 	const char *name = name_asked(call);
 	StoreCaller caller;
 	StoreAuthList list;
@@ -296,19 +293,8 @@ answer_role_get(Call *call)
 		errors_finish(call, error);
 		return;
 	}
-	if (strcmp(name, STORE_ROOT) == 0)
-	{
-		everything.permtype = AUTHPB__PERMISSION__TYPE__READWRITE;
-		everything.range_end.data = (uint8_t *) "";
-		everything.range_end.len = 1;
-		response.n_perm = 1;
-		response.perm = permissions;
-	}
-	else
-	{
-		response.n_perm = role->n_keypermission;
-		response.perm = role->keypermission;
-	}
+	response.n_perm = role->n_keypermission;
+	response.perm = role->keypermission;
 	header_fill(&header, header_revision());
 	response.header = &header;
 	call_reply(call, &response.base);
