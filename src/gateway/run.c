@@ -23,6 +23,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "gateway/admit.h"
 #include "gateway/errors.h"
 #include "gateway/transport.h"
 
@@ -160,6 +161,8 @@ run_message(Stream *stream)
 		stream_finish(stream, stream->face->decode_error, error);
 		return;
 	}
+	if (!stream->started && !admit_call(call, message))
+		return;
 	stream->started = true;
 	call->method->message(call, message);
 }

@@ -791,6 +791,12 @@ member_get_status(MemberStatus *status)
 	SpinLockRelease(&member_shared->mutex);
 }
 
+bool
+member_is_learner(void)
+{
+	return member_shared->status.role == MEMBER_LEARNER;
+}
+
 void
 member_get_identity(uint64 *cluster_id, uint64 *member_id, uint64 *term)
 {

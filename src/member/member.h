@@ -78,6 +78,9 @@ extern void member_get_status(MemberStatus *status);
 
 /* What every answer of the cluster names, without the rest */
 extern void member_get_identity(uint64 *cluster_id, uint64 *member_id, uint64 *term);
+
+/* One look at shared memory, no lock */
+extern bool member_is_learner(void);
 extern int	member_get_peers(MemberPeer *peers, int max);
 extern const char *member_role_name(MemberRole role);	/* "leader", ... */
 
