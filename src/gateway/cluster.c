@@ -33,6 +33,7 @@
 typedef struct Change
 {
 	Request		request;
+	uint64		removes;		/* the member that is to be removed; 0: another change */
 	uint64		subject;		/* the member that was changed */
 } Change;
 
@@ -73,9 +74,10 @@ make_member(const Quorum__Member *record, uint64 self)
 	return member;
 }
 
-/* All members, and, if wanted, which of them is the subject (NULL if it is not there) */
+/* All members but one (0: none); and, if wanted, which of them is the subject (NULL if it is not
+ * there) */
 static Etcdserverpb__Member **
-make_members(size_t *n, uint64 subject_id, Etcdserverpb__Member **subject)
+make_members(size_t *n, uint64 without, uint64 subject_id, Etcdserverpb__Member **subject)
 {
 	List	   *records = store_read_members(call_store());
 	Etcdserverpb__Member **members = palloc((list_length(records) + 1) * sizeof(void *));
@@ -88,6 +90,8 @@ make_members(size_t *n, uint64 subject_id, Etcdserverpb__Member **subject)
 	{
 		const Quorum__Member *record = lfirst(lc);
 
+		if (record->id == without)
+			continue;
 		members[*n] = make_member(record, status.member_id);
 		if (subject != NULL && record->id == subject_id)
 			*subject = members[*n];
@@ -113,7 +117,7 @@ answer_list(Call *call)
 		errors_finish(call, error);
 		return;
 	}
-	response.members = make_members(&response.n_members, 0, NULL);
+	response.members = make_members(&response.n_members, 0, 0, NULL);
 	header_fill(&header, 0);
 	response.header = &header;
 	call_reply(call, &response.base);
@@ -142,7 +146,7 @@ reply_changed(Call *call, void *arg)
 	Etcdserverpb__ResponseHeader header;
 	Etcdserverpb__Member *subject = NULL;
 	size_t		n;
-	Etcdserverpb__Member **members = make_members(&n, change->subject, &subject);
+	Etcdserverpb__Member **members = make_members(&n, change->removes, change->subject, &subject);
 
 	header_fill(&header, 0);
 	if (call->method->response == &etcdserverpb__member_add_response__descriptor)
@@ -204,10 +208,16 @@ changed(Call *call, const char *answer, uint32 len)
 {
 	Change	   *change = call->state;
 	Quorum__Result *result;
+	MemberStatus status;
 
 	if (answer == NULL)
 	{
-		call_run_later(call, reply_changed, NULL);
+		/* a member that removes itself may hear of that before it hears the answer */
+		member_get_status(&status);
+		if (change->removes != 0 && change->removes == status.member_id)
+			call_run_later(call, reply_changed, NULL);
+		else
+			errors_finish_outcome(call, MEMBER_CALL_UNKNOWN);
 		return;
 	}
 	result = member_change_unpack(answer, len);
@@ -228,6 +238,7 @@ ask_for(Call *call, Quorum__MemberRequest *request)
 {
 	StoreCaller caller;
 	StoreError	error = caller_of_call(call, &caller);
+	Change	   *change;
 	char	   *question;
 	uint32		len;
 
@@ -236,7 +247,9 @@ ask_for(Call *call, Quorum__MemberRequest *request)
 		errors_finish(call, error);
 		return;
 	}
-	(void) request_new(call, sizeof(Change));
+	change = request_new(call, sizeof(Change));
+	if (request->kind == QUORUM__MEMBER_REQUEST__KIND__REMOVE)
+		change->removes = request->id;
 	request->user = unconstify(char *, caller.user);
 	request->auth_revision = caller.auth_revision;
 	question = member_change_pack(request, &len);

@@ -30,13 +30,15 @@
 #include "gateway/metrics.h"
 #include "gateway/stats.h"
 #include "gateway/version.h"
+#include "member/calls.h"
 #include "member/member.h"
 #include "member/stats.h"
 #include "settings.h"
 #include "storage/tree.h"
 #include "store/store.h"
 
-int64		gateway_metrics[METRIC_COUNT];
+uint64		metrics_health_passed;
+uint64		metrics_health_failed;
 
 /* ----------------------------------------------------------------
  *	Prometheus' text form
@@ -141,16 +143,16 @@ member_metrics(StringInfo text, const MemberStatus *status, bool learner)
 		  member_pending_commands());
 	counter(text, "etcd_server_proposals_failed_total",
 			"Commands of clients of the gateway without an answer in time.",
-			gateway_metrics[METRIC_PROPOSALS_FAILED]);
+			member_call_failures.commands);
 	counter(text, "etcd_server_read_indexes_failed_total",
 			"Linearizable reads of clients of the gateway without an answer in time.",
-			gateway_metrics[METRIC_READS_FAILED]);
+			member_call_failures.reads);
 	counter(text, "etcd_server_slow_apply_total", "Batches of entries that took long to apply.",
 			stats.counters[STAT_SLOW_APPLIES]);
 	counter(text, "etcd_server_health_success", "Checks of health that passed.",
-			gateway_metrics[METRIC_HEALTH_SUCCESS]);
+			metrics_health_passed);
 	counter(text, "etcd_server_health_failures", "Checks of health that failed.",
-			gateway_metrics[METRIC_HEALTH_FAILURES]);
+			metrics_health_failed);
 	gauge(text, "etcd_server_quota_backend_bytes", "Size at which the store refuses to grow; 0: none.",
 		  setting_quota_bytes);
 }
@@ -377,35 +379,41 @@ client_metrics(StringInfo text)
 			"Connections closed at once, since there were too many.", gateway_stats.refused);
 }
 
+/* What etcd counts by what is done; here by calls, so that what is within a transaction counts as one */
 static void
 service_metrics(StringInfo text)
 {
 	static const struct
 	{
-		GatewayMetric metric;
+		const char *path;
 		const char *name;
-		const char *type;
 		const char *help;
 	}			metrics[] = {
-		{METRIC_RANGES, "etcd_mvcc_range_total", "counter", "Ranges read for clients."},
-		{METRIC_PUTS, "etcd_mvcc_put_total", "counter", "Puts of clients."},
-		{METRIC_DELETES, "etcd_mvcc_delete_total", "counter", "Deletes of clients."},
-		{METRIC_TXNS, "etcd_mvcc_txn_total", "counter", "Transactions of clients."},
-		{METRIC_LEASES_GRANTED, "etcd_debugging_lease_granted_total", "counter", "Leases granted to clients."},
-		{METRIC_LEASES_REVOKED, "etcd_debugging_lease_revoked_total", "counter", "Leases given up by clients."},
-		{METRIC_LEASES_RENEWED, "etcd_debugging_lease_renewed_total", "counter", "Leases renewed by clients."},
-		{METRIC_EVENTS, "etcd_debugging_mvcc_events_total", "counter", "Events sent to watchers."},
-		{METRIC_SLOW_WATCHERS, "etcd_debugging_mvcc_slow_watcher_total", "gauge", "Watchers that are behind."},
+		{"/etcdserverpb.KV/Range", "etcd_mvcc_range_total", "Ranges read for clients."},
+		{"/etcdserverpb.KV/Put", "etcd_mvcc_put_total", "Puts of clients."},
+		{"/etcdserverpb.KV/DeleteRange", "etcd_mvcc_delete_total", "Deletes of clients."},
+		{"/etcdserverpb.KV/Txn", "etcd_mvcc_txn_total", "Transactions of clients."},
+		{"/etcdserverpb.Lease/LeaseGrant", "etcd_debugging_lease_granted_total",
+		"Leases granted to clients."},
+		{"/etcdserverpb.Lease/LeaseRevoke", "etcd_debugging_lease_revoked_total",
+		"Leases given up by clients."},
+		{"/etcdserverpb.Lease/LeaseKeepAlive", "etcd_debugging_lease_renewed_total",
+		"Renewals of leases of clients."},
 	};
-	const Method *watch = method_by_path("/etcdserverpb.Watch/Watch", strlen("/etcdserverpb.Watch/Watch"));
+	const Method *method;
 	size_t		i;
 
 	for (i = 0; i < lengthof(metrics); i++)
-		simple(text, metrics[i].name, metrics[i].type, metrics[i].help,
-			   gateway_metrics[metrics[i].metric]);
+	{
+		method = method_by_path(metrics[i].path, strlen(metrics[i].path));
+		if (method != NULL)
+			counter(text, metrics[i].name, metrics[i].help, method->server_streams ?
+					method_stats(method)->messages_out : method_stats(method)->handled[GRPC_OK]);
+	}
 	gauge(text, "etcd_debugging_mvcc_watcher_total", "Watchers.", hub_watch_count());
-	if (watch != NULL)
-		gauge(text, "etcd_debugging_mvcc_watch_stream_total", "Streams of watchers.", under_way(watch));
+	method = method_by_path("/etcdserverpb.Watch/Watch", strlen("/etcdserverpb.Watch/Watch"));
+	if (method != NULL)
+		gauge(text, "etcd_debugging_mvcc_watch_stream_total", "Streams of watchers.", under_way(method));
 }
 
 /* ----------------------------------------------------------------

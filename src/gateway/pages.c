@@ -137,7 +137,10 @@ reply_health(PageRequest *request, const char *reason)
 	char		body[ANSWER_BYTES];
 	bool		well = reason == NULL;
 
-	metrics_add(well ? METRIC_HEALTH_SUCCESS : METRIC_HEALTH_FAILURES, 1);
+	if (well)
+		metrics_health_passed++;
+	else
+		metrics_health_failed++;
 	snprintf(body, sizeof(body), "{\"health\":\"%s\",\"reason\":\"%s\"}",
 			 well ? "true" : "false", well ? "" : reason);
 	page_reply(request, well ? HTTP_OK : HTTP_UNAVAILABLE, TYPE_JSON, body, strlen(body));

@@ -142,6 +142,16 @@ request_execute(Call *call, Quorum__Command *command)
  * ----------------------------------------------------------------
  */
 
+static bool
+was_removed(void)
+{
+	MemberStatus status;
+
+	member_get_status(&status);
+	return status.role == MEMBER_QUARANTINED &&
+		strcmp(status.reason, MEMBER_REASON_REMOVED) == 0;
+}
+
 /* MemberCallDone */
 static void
 leader_answered(MemberCallOutcome outcome, Quorum__Result *result,
@@ -152,6 +162,8 @@ leader_answered(MemberCallOutcome outcome, Quorum__Result *result,
 	request_of(call)->pending = NULL;
 	if (outcome == MEMBER_CALL_DONE)
 		request_of(call)->answered(call, answer, answer_len);
+	else if (outcome == MEMBER_CALL_UNKNOWN && was_removed())
+		request_of(call)->answered(call, NULL, 0);
 	else
 		errors_finish_outcome(call, outcome);
 }

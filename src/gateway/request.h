@@ -43,7 +43,7 @@ extern void request_execute(Call *call, Quorum__Command *command);
 
 /*
  * Ask the leader.  answered() must not raise; answer is NULL where this member was removed from the
- * cluster meanwhile.  If there is no answer the call ends.
+ * cluster meanwhile, so that it is not known what came of it.  If there is no answer the call ends.
  */
 extern void request_ask_leader(Call *call, QuestionKind kind, const char *question, uint32 len,
 							   void (*answered) (Call *call, const char *answer, uint32 len));

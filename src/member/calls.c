@@ -56,6 +56,8 @@ typedef enum CallPlace
 	CALL_BEING_TOLD				/* among those who share an answer that is being told */
 } CallPlace;
 
+MemberCallFailures member_call_failures;
+
 struct MemberCall
 {
 	pairingheap_node timer;
@@ -571,6 +573,11 @@ call_tell(MemberCall *call, MemberCallOutcome outcome, Quorum__Result *result,
 	MemberCallDone done = call->done;
 	void	   *arg = call->arg;
 
+	if (outcome == MEMBER_CALL_NO_LEADER || outcome == MEMBER_CALL_UNKNOWN)
+	{
+		member_call_failures.commands += call->kind == SLOT_COMMAND;
+		member_call_failures.reads += call->kind == SLOT_READ;
+	}
 	pairingheap_remove(timers, &call->timer);
 	forget_bytes(call);
 	pfree(call);

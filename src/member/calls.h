@@ -73,4 +73,13 @@ extern void member_calls_run(void);
 /* How long at most until member_calls_run() has something to do without being woken, in ms; -1: for ever */
 extern long member_calls_wait(void);
 
+/* How many had no answer, for want of a leader or of time */
+typedef struct MemberCallFailures
+{
+	uint64		commands;
+	uint64		reads;
+} MemberCallFailures;
+
+extern MemberCallFailures member_call_failures;
+
 #endif							/* PGQ_MEMBER_CALLS_H */
