@@ -41,6 +41,10 @@
 
 /* Time for a handshake, and for the first bytes */
 #define HANDSHAKE_MS		10000
+#define FIRST_BYTES_MS		30000
+
+/* Steps of handshakes in a turn: one costs a millisecond or more */
+#define HANDSHAKES_PER_TURN	8
 
 /* A client that reads nothing for so long has gone, whatever its kernel says */
 #define WRITE_STALL_MS		60000
@@ -62,6 +66,7 @@ static dlist_head rereadable = DLIST_STATIC_INIT(rereadable);
 static OutBuffer *free_buffers;
 static int	n_free_buffers;
 static uint8 read_buffer[READ_BYTES];
+static int	handshakes;			/* in this turn */
 
 static void conn_ready(Pollable *pollable, uint32 events);
 
@@ -132,7 +137,6 @@ conn_hold(Conn *conn, ssize_t n)
 {
 	if (conn != NULL)
 		conn->buffered += n;
-	gateway_stats.buffered += n;
 }
 
 /*
@@ -340,7 +344,9 @@ conn_new(int fd, bool tls)
 	dlist_init(&conn->streams);
 	dlist_push_tail(&connections, &conn->node);
 	gateway_stats.connections++;
-	timer_set(&conn->timer, TimestampTzPlusMilliseconds(gateway_now, HANDSHAKE_MS), abort_by_timer);
+	timer_set(&conn->timer,
+			  TimestampTzPlusMilliseconds(gateway_now, tls ? HANDSHAKE_MS : FIRST_BYTES_MS),
+			  abort_by_timer);
 	if (fd >= 0)
 	{
 		set_socket_options(fd);
@@ -506,6 +512,9 @@ read_some(Conn *conn)
 static void
 shake_hands(Conn *conn)
 {
+	if (handshakes >= HANDSHAKES_PER_TURN)
+		return;					/* epoll tells again */
+	handshakes++;
 	switch (tls_handshake(conn->tls))
 	{
 		case TLS_DONE:
@@ -705,13 +714,14 @@ flush(Conn *conn)
 /* ---------- a turn ---------- */
 
 /*
- * conns_reread() -- read what epoll does not know of.
+ * conns_reread() -- read what epoll does not know of; at the beginning of a turn.
  */
 void
 conns_reread(void)
 {
 	dlist_head	now = DLIST_STATIC_INIT(now);
 
+	handshakes = 0;
 	while (!dlist_is_empty(&rereadable))
 		dlist_push_tail(&now, dlist_pop_head_node(&rereadable));
 	while (!dlist_is_empty(&now))

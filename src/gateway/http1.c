@@ -270,7 +270,6 @@ on_head_complete(http_parser *parser)
 	http1->old = parser->http_major < 1 || (parser->http_major == 1 && parser->http_minor == 0);
 	parser->upgrade = 0;		/* to nothing that we know */
 	stream->http_method = method_of(parser);
-	stream->http1 = true;
 	set_path(http1);
 	free(http1->value);
 	free(http1->url);

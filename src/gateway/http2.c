@@ -14,7 +14,8 @@
  * message, so they do not wait for one another.
  *
  * Floods.  nghttp2 ends connections with too many resets, settings, pings not read, and
- * continuations; what clients ping beside that is judged here, by gRPC's rules.
+ * continuations; what clients ping beside that is judged here, by gRPC's rules.  Who does not read
+ * what his frames cause us to send is not read any more, and in the end closed (conn.c).
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -47,6 +48,10 @@
 /* Pings that came too early before the connection is ended */
 #define PING_STRIKES			2
 #define PING_WITHOUT_CALL_MS	(2 * 3600 * 1000)
+
+/* Frames that wait to be sent: nothing is read above, and read again below */
+#define QUEUE_HIGH				20000
+#define QUEUE_LOW				5000
 
 /* How long a connection may stay that has been told to go */
 #define GOAWAY_GRACE_MS			10000
@@ -508,6 +513,9 @@ make_callbacks(void)
 	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
 
 	nghttp2_option_set_no_auto_window_update(options, 1);
+
+	/* etcd's clients put into :authority what is none */
+	nghttp2_option_set_no_http_messaging(options, 1);
 	nghttp2_option_set_no_closed_streams(options, 1);
 	nghttp2_option_set_stream_reset_rate_limit(options, RESET_BURST, RESETS_PER_SECOND);
 	return true;
@@ -594,6 +602,8 @@ http2_feed(Conn *conn, const uint8 *data, size_t len)
 	Http2	   *http2 = http2_of(conn);
 	ssize_t		n = nghttp2_session_mem_recv(http2->ng, data, len);
 
+	if (nghttp2_session_get_outbound_queue_size(http2->ng) > QUEUE_HIGH)
+		conn->read_off = true;
 	return n >= 0;
 }
 
@@ -604,6 +614,8 @@ http2_produce(Conn *conn)
 
 	if (nghttp2_session_send(http2->ng) != 0)
 		return false;
+	if (conn->read_off && nghttp2_session_get_outbound_queue_size(http2->ng) < QUEUE_LOW)
+		conn_read_on(conn);
 	if (!nghttp2_session_want_read(http2->ng) && !nghttp2_session_want_write(http2->ng))
 		conn_close(conn);
 	return true;

@@ -32,6 +32,12 @@
 /* More nesting than any request has; the decoder has a limit of its own */
 #define JSON_DEPTH_MAX		1000
 
+/*
+ * The length of an object is not known beforehand.  So that a large one does not wait for a window that is
+ * full of itself, its bytes are taken off the window as they come.
+ */
+#define EARLY_BYTES			(16 * 1024)
+
 /* An error text in JSON, with all that is around it */
 #define ERROR_TEXT_MAX		1024
 #define ERROR_BODY_MAX		(2 * 6 * ERROR_TEXT_MAX + 512)
@@ -102,6 +108,8 @@ scan_object(Stream *stream, const uint8 *data, size_t len, bool *complete)
 void
 json_body(Stream *stream, const uint8 *data, size_t len)
 {
+	size_t		skipped = 0;
+
 	while (len > 0 && stream->keep_body && !stream->finished)
 	{
 		bool		complete;
@@ -113,6 +121,7 @@ json_body(Stream *stream, const uint8 *data, size_t len)
 			{
 				data++;
 				len--;
+				skipped++;
 				continue;
 			}
 			if (*data != '{')
@@ -144,11 +153,20 @@ json_body(Stream *stream, const uint8 *data, size_t len)
 		len -= n;
 		if (complete)
 		{
-			stream_add_message(stream, stream->partial_len);
+			stream_add_message(stream, stream->partial_len - stream->partial_early);
 			/* what follows the only message is not looked at */
 			stream->keep_body = stream->call.method->client_streams;
 		}
+		else if (stream->partial_len - stream->partial_early >= EARLY_BYTES)
+		{
+			size_t		early = stream->partial_len - stream->partial_early;
+
+			stream->partial_early = stream->partial_len;
+			stream->conn->protocol->consumed(stream, early);
+		}
 	}
+	if (skipped + len > 0)
+		stream->conn->protocol->consumed(stream, skipped + len);
 }
 
 /*
@@ -171,7 +189,7 @@ json_body_end(Stream *stream)
 		}
 		memcpy(stream->partial->data, "{}", 2);
 		stream->partial_len = 2;
-		stream_add_message(stream, 2);
+		stream_add_message(stream, 0);
 	}
 	stream_make_runnable(stream);
 }

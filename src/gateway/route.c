@@ -30,16 +30,23 @@ begins_with(const char *value, size_t len, const char *expected)
 	return len >= strlen(expected) && pg_strncasecmp(value, expected, strlen(expected)) == 0;
 }
 
+/*
+ * Keep a part of the head; NULL if there is no memory.
+ */
 static char *
-copy_bytes(const char *bytes, size_t len)
+keep(Stream *stream, const char *bytes, size_t len)
 {
 	char	   *copy = malloc(len + 1);
 
-	if (copy != NULL)
+	if (copy == NULL)
 	{
-		memcpy(copy, bytes, len);
-		copy[len] = '\0';
+		stream->head_too_large = true;
+		return NULL;
 	}
+	memcpy(copy, bytes, len);
+	copy[len] = '\0';
+	stream->head_held += len;
+	stream_hold(stream, (ssize_t) len);
 	return copy;
 }
 
@@ -111,7 +118,7 @@ set_token(Stream *stream, const char *value, size_t len, bool is_token)
 	if (stream->call.token != NULL && (stream->is_token || !is_token))
 		return;
 	free((char *) stream->call.token);
-	stream->call.token = copy_bytes(value, len);
+	stream->call.token = keep(stream, value, len);
 	stream->is_token = is_token;
 }
 
@@ -130,7 +137,7 @@ stream_set_path(Stream *stream, const char *path, size_t len)
 	}
 	stream->call.method = method_by_path(path, len);
 	if (stream->call.method == NULL)
-		stream->path = copy_bytes(path, len);
+		stream->path = keep(stream, path, len);
 }
 
 /*

@@ -32,6 +32,7 @@ shared_bytes_new(size_t len)
 		return NULL;
 	bytes->references = 1;
 	bytes->len = len;
+	gateway_stats.buffered += len;
 	return bytes;
 }
 
@@ -39,8 +40,36 @@ void
 shared_bytes_release(SharedBytes *bytes)
 {
 	Assert(bytes->references > 0);
-	if (--bytes->references == 0)
-		free(bytes);
+	if (--bytes->references > 0)
+		return;
+	gateway_stats.buffered -= bytes->len;
+	free(bytes);
+}
+
+/*
+ * stream_hold() -- account for memory that is the stream's alone.
+ */
+void
+stream_hold(Stream *stream, ssize_t n)
+{
+	conn_hold(stream->conn, n);
+	gateway_stats.buffered += n;
+}
+
+static void
+free_message(Stream *stream, InMessage *message)
+{
+	stream_hold(stream, -(ssize_t) message->len);
+	free(message);
+}
+
+static void
+free_segment(Segment *segment)
+{
+	if (segment->body != NULL)
+		shared_bytes_release(segment->body);
+	gateway_stats.buffered -= segment->head_len;
+	free(segment);
 }
 
 /* ---------- life ---------- */
@@ -57,6 +86,7 @@ stream_new(Conn *conn, int32 id)
 	stream->timeout_us = -1;
 	stream->content_length = -1;
 	dlist_push_tail(&conn->streams, &stream->conn_node);
+	stream_hold(stream, sizeof(Stream));
 	return stream;
 }
 
@@ -68,8 +98,7 @@ free_input(Stream *stream)
 	while ((message = stream->in_head) != NULL)
 	{
 		stream->in_head = message->next;
-		conn_hold(stream->conn, -(ssize_t) message->len);
-		free(message);
+		free_message(stream, message);
 	}
 	stream->in_tail = NULL;
 	stream->in_bytes = 0;
@@ -85,9 +114,7 @@ free_output(Stream *stream)
 	while ((segment = stream->out_head) != NULL)
 	{
 		stream->out_head = segment->next;
-		if (segment->body != NULL)
-			shared_bytes_release(segment->body);
-		free(segment);
+		free_segment(segment);
 	}
 	stream->out_tail = NULL;
 	stream->out_offset = 0;
@@ -107,6 +134,7 @@ stream_free(Stream *stream)
 	free(stream->path);
 	free((char *) stream->call.token);
 	free(stream->error);
+	stream_hold(stream, -(ssize_t) (sizeof(Stream) + stream->head_held));
 	free(stream);
 }
 
@@ -120,6 +148,7 @@ stream_release(Stream *stream)
 {
 	free_input(stream);
 	free_output(stream);
+	conn_hold(stream->conn, -(ssize_t) (sizeof(Stream) + stream->head_held));
 	dlist_delete(&stream->conn_node);
 	stream->conn = NULL;
 	stream->call.peer_user = NULL;	/* the connection's */
@@ -154,7 +183,7 @@ stream_grow_partial(Stream *stream, size_t size)
 	grown = realloc(stream->partial, offsetof(InMessage, data) + rounded);
 	if (grown == NULL)
 		return false;
-	conn_hold(stream->conn, (ssize_t) rounded - (ssize_t) stream->partial_size);
+	stream_hold(stream, (ssize_t) rounded - (ssize_t) stream->partial_size);
 	stream->partial = grown;
 	stream->partial_size = rounded;
 	return true;
@@ -164,10 +193,11 @@ void
 stream_free_partial(Stream *stream)
 {
 	if (stream->partial != NULL)
-		conn_hold(stream->conn, -(ssize_t) stream->partial_size);
+		stream_hold(stream, -(ssize_t) stream->partial_size);
 	free(stream->partial);
 	stream->partial = NULL;
 	stream->partial_len = stream->partial_size = stream->partial_want = 0;
+	stream->partial_early = 0;
 }
 
 /*
@@ -181,19 +211,20 @@ stream_add_message(Stream *stream, size_t wire_len)
 	InMessage  *message = stream->partial;
 
 	Assert(message != NULL);
-	conn_hold(stream->conn, (ssize_t) stream->partial_len - (ssize_t) stream->partial_size);
+	stream_hold(stream, (ssize_t) stream->partial_len - (ssize_t) stream->partial_size);
 	message->next = NULL;
 	message->len = stream->partial_len;
 	message->wire_len = wire_len;
 	stream->partial = NULL;
 	stream->partial_len = stream->partial_size = stream->partial_want = 0;
+	stream->partial_early = 0;
 
 	if (stream->in_tail == NULL)
 		stream->in_head = message;
 	else
 		stream->in_tail->next = message;
 	stream->in_tail = message;
-	stream->in_bytes += wire_len;
+	stream->in_bytes += message->len;
 	gateway_stats.bytes_in += message->len;
 	if (stream->stats != NULL)
 		stream->stats->messages_in++;
@@ -213,8 +244,8 @@ stream_take_message(Stream *stream)
 	stream->in_head = message->next;
 	if (stream->in_head == NULL)
 		stream->in_tail = NULL;
-	stream->in_bytes -= message->wire_len;
-	conn_hold(stream->conn, -(ssize_t) message->len);
+	stream->in_bytes -= message->len;
+	stream_hold(stream, -(ssize_t) message->len);
 	if (stream->conn != NULL)
 		stream->conn->protocol->consumed(stream, message->wire_len);
 	return message;
@@ -226,8 +257,11 @@ stream_take_message(Stream *stream)
 void
 stream_drop_input(Stream *stream)
 {
-	size_t		wire_len = stream->in_bytes + stream->partial_len;
+	size_t		wire_len = stream->partial_len - stream->partial_early;
+	InMessage  *message;
 
+	for (message = stream->in_head; message != NULL; message = message->next)
+		wire_len += message->wire_len;
 	free_input(stream);
 	if (stream->conn != NULL && wire_len > 0)
 		stream->conn->protocol->consumed(stream, wire_len);
@@ -245,6 +279,7 @@ segment_new(size_t head_len)
 	segment->next = NULL;
 	segment->body = NULL;
 	segment->head_len = head_len;
+	gateway_stats.buffered += head_len;
 	return segment;
 }
 
@@ -264,9 +299,7 @@ stream_queue(Stream *stream, Segment *segment)
 
 	if (stream->conn == NULL || stream->out_done)
 	{
-		if (segment->body != NULL)
-			shared_bytes_release(segment->body);
-		free(segment);
+		free_segment(segment);
 		return;
 	}
 	if (stream->out_tail == NULL)
@@ -329,9 +362,7 @@ stream_take(Stream *stream, uint8 *to, size_t size)
 			if (stream->out_head == NULL)
 				stream->out_tail = NULL;
 			stream->out_offset = 0;
-			if (segment->body != NULL)
-				shared_bytes_release(segment->body);
-			free(segment);
+			free_segment(segment);
 		}
 	}
 	if (stream->congested && stream->out_bytes < CALL_LOW_WATER)

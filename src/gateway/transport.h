@@ -122,7 +122,7 @@ struct Conn
 	Tls		   *tls;			/* NULL: plain */
 	char	   *peer_user;		/* common name of a verified certificate, or NULL */
 	OutBuffer  *out;
-	size_t		buffered;		/* bytes held for its streams, both ways */
+	size_t		buffered;		/* bytes held for its streams, both ways (conn_hold()) */
 	uint8		first[3];		/* what came before the protocol was known */
 	uint8		n_first;
 	bool		read_off;		/* not to be read now (backpressure) */
@@ -168,7 +168,10 @@ extern void conn_release_streams(Conn *conn);
 extern void conn_close(Conn *conn); /* once all is sent */
 extern void conn_abort(Conn *conn); /* now; memory lives until conns_reap() */
 
-/* Account for bytes that are held for the streams of a connection (NULL: it is gone) */
+/*
+ * Account for bytes that are held for the streams of a connection (NULL: it is gone).  What several
+ * connections share counts for each of them, but once in gateway_stats.buffered.
+ */
 extern void conn_hold(Conn *conn, ssize_t n);
 
 extern void conns_reread(void);
@@ -297,9 +300,9 @@ struct Stream
 	char	   *path;			/* unless it was a gRPC method's; malloc'd */
 	uint32		header_bytes;
 	uint16		header_count;
+	size_t		head_held;		/* bytes of its path and token */
 	bool		head_too_large;
 	bool		grpc;			/* content-type application/grpc */
-	bool		http1;			/* its path is no gRPC method's */
 	bool		is_token;		/* call.token came as "token", which goes before "authorization" */
 	bool		keep_body;		/* the face takes bytes of the body */
 	int64		timeout_us;		/* grpc-timeout; -1: none */
@@ -335,7 +338,8 @@ struct Stream
 	/* Messages of the client: complete ones, and the one that is coming */
 	InMessage  *in_head;
 	InMessage  *in_tail;
-	size_t		in_bytes;		/* window taken by complete messages */
+	size_t		in_bytes;		/* of complete messages */
+	size_t		partial_early;	/* JSON: taken off the window before it is complete */
 	InMessage  *partial;
 	size_t		partial_len;	/* filled */
 	size_t		partial_size;	/* allocated */
@@ -433,6 +437,7 @@ extern size_t gateway_max_message(void);
 
 /* ---- between stream.c, call.c and run.c ---- */
 
+extern void stream_hold(Stream *stream, ssize_t n);
 extern InMessage *stream_take_message(Stream *stream);
 extern void stream_drop_input(Stream *stream);
 extern void stream_free(Stream *stream);
