@@ -6,15 +6,20 @@
  *	grpcload --port P [options]
  *
  *	--watchers N	watches, each on a prefix of its own (1000)
+ *	--shared		all watches on one prefix instead, so that a put is an event of each
  *	--streams N		Watch calls that share them (10)
- *	--rate N		puts a second, to the prefixes in turn (1000)
+ *	--connections N	connections that share those (1)
+ *	--slow N		beside them connections with a watch of everything that do not read (0)
+ *	--rate N		puts a second, to the prefixes in turn (1000); 0: none, the watches idle
+ *	--size N		bytes of a value at least (0)
  *	--locks N		instead: clients that lock and unlock, a name and a lease each
  *	--seconds N		how long (5)
  *
  * Every value says when its put was sent; the delay of an event is from there to
- * its arrival.  One connection has the watches, another the puts.  Of locks, what is
+ * its arrival.  The puts have a connection of their own.  Of locks, what is
  * measured is Lock and Unlock together.  Prints
  *
+ *	created N in N us		where the watches idle; otherwise
  *	puts N events N			or	cycles N
  *	delay_us p50 N p99 N max N
  *
@@ -49,6 +54,7 @@
 #define MAX_SAMPLES		4000000
 #define START_LIMIT_US	(30 * INT64_C(1000000))
 #define DRAIN_US		(2 * INT64_C(1000000))
+#define MAX_CONNECTIONS	1000
 
 /* Bytes that grow */
 typedef struct Bytes
@@ -217,12 +223,13 @@ take_event(const uint8_t *at, size_t size, int64_t arrived)
 		if (number != 2)
 			continue;
 		while (read_field(&kv, kv_end, &number, &value, &data, &len))
-			if (number == 5 && len > 5 && len < 40 && memcmp(data, "sent ", 5) == 0 && ndelays < MAX_SAMPLES)
+			if (number == 5 && len > 5 && memcmp(data, "sent ", 5) == 0 && ndelays < MAX_SAMPLES)
 			{
 				char		text[40];
+				size_t		n = len - 5 < sizeof(text) ? len - 5 : sizeof(text) - 1;
 
-				memcpy(text, data + 5, len - 5);
-				text[len - 5] = '\0';
+				memcpy(text, data + 5, n);
+				text[n] = '\0';
 				delays[ndelays++] = arrived - strtoll(text, NULL, 10);
 			}
 	}
@@ -388,12 +395,12 @@ open_connection(Connection *connection, int port)
 }
 
 /*
- * Send and receive on both connections, for so long at most if nothing comes.
+ * Send and receive on some connections, for so long at most if nothing comes.
  */
 static void
 pump(Connection *connections, int n, int timeout_ms)
 {
-	struct pollfd polls[2];
+	static struct pollfd polls[MAX_CONNECTIONS + 1];
 	static uint8_t buffer[256 * 1024];
 	int			i;
 
@@ -434,7 +441,25 @@ start_request(Connection *connection, const char *path, Call *call, Bytes *reque
 }
 
 static void
-start_watches(Connection *connection, int watchers, int streams)
+add_watch(Call *call, int number)
+{
+	Bytes		create = {0};
+	Bytes		request = {0};
+	char		key[40];
+	int			len = number < 0 ? snprintf(key, sizeof(key), "watched/") :
+		snprintf(key, sizeof(key), "watched/%d/", number);
+
+	append_field(&create, 1, key, len);
+	key[len - 1]++;
+	append_field(&create, 2, key, len);
+	append_field(&request, 1, create.data, create.len);
+	append_message(&call->out, &request);
+	free(create.data);
+	free(request.data);
+}
+
+static void
+start_watches(Connection *connections, int nconnections, int watchers, int streams, bool shared)
 {
 	for (int s = 0; s < streams; s++)
 	{
@@ -442,33 +467,42 @@ start_watches(Connection *connection, int watchers, int streams)
 
 		call->take = take_watch_response;
 		for (int w = s; w < watchers; w += streams)
-		{
-			Bytes		create = {0};
-			Bytes		request = {0};
-			char		key[40];
-			int			len = snprintf(key, sizeof(key), "watched/%d/", w);
+			add_watch(call, shared ? 0 : w);
+		start_call(&connections[s % nconnections], "/etcdserverpb.Watch/Watch", call);
+	}
+}
 
-			append_field(&create, 1, key, len);
-			key[len - 1]++;
-			append_field(&create, 2, key, len);
-			append_field(&request, 1, create.data, create.len);
-			append_message(&call->out, &request);
-			free(create.data);
-			free(request.data);
-		}
-		start_call(connection, "/etcdserverpb.Watch/Watch", call);
+/*
+ * Watches of everything whose connections are not looked at any more.
+ */
+static void
+start_slow(Connection *connections, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		Call	   *call = calloc(1, sizeof(Call));
+
+		call->take = take_watch_response;
+		add_watch(call, -1);
+		start_call(&connections[i], "/etcdserverpb.Watch/Watch", call);
 	}
 }
 
 static void
-start_put(Connection *connection, int prefix)
+start_put(Connection *connection, int prefix, int size)
 {
 	Call	   *call = calloc(1, sizeof(Call));
 	Bytes		request = {0};
 	char		key[40];
-	char		value[40];
+	static char value[1024 * 1024];
 	int			key_len = snprintf(key, sizeof(key), "watched/%d/key", prefix);
-	int			value_len = snprintf(value, sizeof(value), "sent %lld", (long long) now_us());
+	int			value_len = snprintf(value, sizeof(value), "sent %lld ", (long long) now_us());
+
+	if (value_len < size)
+	{
+		memset(value + value_len, 'x', size - value_len);
+		value_len = size;
+	}
 
 	append_field(&request, 1, key, key_len);
 	append_field(&request, 2, value, value_len);
@@ -591,34 +625,61 @@ run_locks(Connection *connections, int clients, int seconds)
 
 /* ---------- watches ---------- */
 
+typedef struct WatchRun
+{
+	int			watchers;
+	int			streams;
+	int			connections;
+	int			slow;
+	int			rate;
+	int			size;
+	int			seconds;
+	bool		shared;
+} WatchRun;
+
+/*
+ * The first connection has the puts; then come those of the watches, then the slow ones.
+ */
 static void
-run_watches(Connection *connections, int watchers, int streams, int rate, int seconds)
+run_watches(Connection *connections, const WatchRun *run)
 {
 	int64_t		started = now_us();
 	int64_t		now;
 	long		puts = 0;
+	long		events = 0;
+	int			busy = 1 + run->connections;
 
-	start_watches(&connections[0], watchers, streams);
-	while (watches_created < watchers)
+	start_watches(&connections[1], run->connections, run->watchers, run->streams, run->shared);
+	start_slow(&connections[busy], run->slow);
+	while (watches_created < run->watchers + run->slow)
 	{
-		pump(connections, 2, 100);
+		pump(connections, busy + run->slow, 100);
 		if (now_us() - started > START_LIMIT_US)
 			fail("watches", "not created in time");
 	}
+	if (run->rate == 0)
+	{
+		printf("created %d in %lld us\n", watches_created, (long long) (now_us() - started));
+		fflush(stdout);
+	}
 
 	started = now_us();
-	while ((now = now_us()) < started + seconds * INT64_C(1000000))
+	while ((now = now_us()) < started + run->seconds * INT64_C(1000000))
 	{
-		long		due = (long) ((now - started) * rate / 1000000);
+		long		due = (long) ((now - started) * run->rate / 1000000);
 
 		/* a server that falls behind is not buried */
 		for (; puts < due && puts - puts_answered < 2000; puts++)
-			start_put(&connections[1], (int) (puts % watchers));
-		pump(connections, 2, 1);
+			start_put(&connections[0], run->shared ? 0 : (int) (puts % run->watchers), run->size);
+		pump(connections, busy, 1);
 	}
-	while ((long) ndelays < puts && now_us() < started + seconds * INT64_C(1000000) + DRAIN_US)
-		pump(connections, 2, 10);
-	printf("puts %ld events %zu\n", puts, ndelays);
+	events = puts * (run->shared ? run->watchers : 1);
+	if (events > MAX_SAMPLES)
+		events = MAX_SAMPLES;
+	while ((long) ndelays < events && now_us() < started + run->seconds * INT64_C(1000000) + DRAIN_US)
+		pump(connections, busy, 10);
+	if (run->rate > 0)
+		printf("puts %ld events %zu\n", puts, ndelays);
 }
 
 static int
@@ -636,18 +697,19 @@ main(int argc, char **argv)
 	static const struct option options[] = {
 		{"port", required_argument, NULL, 'p'},
 		{"watchers", required_argument, NULL, 'w'},
+		{"shared", no_argument, NULL, 'a'},
 		{"streams", required_argument, NULL, 't'},
+		{"connections", required_argument, NULL, 'c'},
+		{"slow", required_argument, NULL, 'o'},
 		{"rate", required_argument, NULL, 'r'},
+		{"size", required_argument, NULL, 'z'},
 		{"locks", required_argument, NULL, 'l'},
 		{"seconds", required_argument, NULL, 's'},
 		{NULL, 0, NULL, 0}
 	};
+	WatchRun	run = {.watchers = 1000, .streams = 10, .connections = 1, .rate = 1000, .seconds = 5};
 	int			port = 0;
-	int			watchers = 1000;
-	int			streams = 10;
-	int			rate = 1000;
-	int			seconds = 5;
-	Connection	connections[2];
+	static Connection connections[MAX_CONNECTIONS + 1];
 	int			locks = 0;
 	int			option;
 
@@ -659,37 +721,60 @@ main(int argc, char **argv)
 				port = atoi(optarg);
 				break;
 			case 'w':
-				watchers = atoi(optarg);
+				run.watchers = atoi(optarg);
+				break;
+			case 'a':
+				run.shared = true;
 				break;
 			case 't':
-				streams = atoi(optarg);
+				run.streams = atoi(optarg);
+				break;
+			case 'c':
+				run.connections = atoi(optarg);
+				break;
+			case 'o':
+				run.slow = atoi(optarg);
 				break;
 			case 'r':
-				rate = atoi(optarg);
+				run.rate = atoi(optarg);
+				break;
+			case 'z':
+				run.size = atoi(optarg);
 				break;
 			case 'l':
 				locks = atoi(optarg);
 				break;
 			case 's':
-				seconds = atoi(optarg);
+				run.seconds = atoi(optarg);
 				break;
 			default:
 				return 2;
 		}
 	}
-	if (port <= 0 || watchers < 1 || streams < 1 || rate < 1 || seconds < 1 || seconds > 600)
-		fail("usage", "grpcload --port P [--watchers N [--streams N] [--rate N] | --locks N] [--seconds N]");
+	if (port <= 0 || run.watchers < 1 || run.streams < 1 || run.connections < 1 || run.slow < 0 ||
+		run.connections + run.slow > MAX_CONNECTIONS || run.rate < 0 || run.size < 0 ||
+		run.size > 1024 * 1024 || run.seconds < 1 || run.seconds > 600)
+		fail("usage", "grpcload --port P [--watchers N [--shared] [--streams N] [--connections N] [--slow N] "
+			 "[--rate N] [--size N] | --locks N] [--seconds N]");
+	if (run.streams > run.watchers)
+		run.streams = run.watchers;
+	if (run.connections > run.streams)
+		run.connections = run.streams;
 	snprintf(authority, sizeof(authority), "127.0.0.1:%d", port);
 	delays = malloc(MAX_SAMPLES * sizeof(int64_t));
 
-	open_connection(&connections[0], port);
-	open_connection(&connections[1], port);
+	for (int i = 0; i < 1 + run.connections + run.slow; i++)
+		open_connection(&connections[i], port);
 	if (locks > 0)
-		run_locks(connections, locks, seconds);
+		run_locks(connections, locks, run.seconds);
 	else
-		run_watches(connections, watchers, streams < watchers ? streams : watchers, rate, seconds);
+		run_watches(connections, &run);
 	if (ndelays == 0)
+	{
+		if (run.rate == 0)
+			return 0;
 		fail("answers", "none came");
+	}
 	qsort(delays, ndelays, sizeof(int64_t), compare_delays);
 	printf("delay_us p50 %lld p99 %lld max %lld\n", (long long) delays[ndelays / 2],
 		   (long long) delays[ndelays * 99 / 100], (long long) delays[ndelays - 1]);
