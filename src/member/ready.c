@@ -3,9 +3,11 @@
  * ready.c
  *	  Carrying out what the consensus core asks for.
  *
- * The order is the core's contract (raft.h): write to the log without waiting,
- * send at once what may go, then make durable, then tell the core, which
+ * The order is the core's contract (raft.h): send at once what may go, write to the
+ * log without waiting, then make durable, then tell the core, which
  * lets go of the answers that waited for it.  One flush covers every write before it.
+ * Messages go first since nothing that they promise rests on this write, and the followers'
+ * writes are what a commit waits for.
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -68,6 +70,22 @@ check_core(enum raft_rc rc)
 
 /* ---------- writing ---------- */
 
+/*
+ * Keep new entries in memory, from where they are sent and applied.
+ */
+static void
+remember_entries(const struct raft_ready *rd)
+{
+	size_t		i;
+
+	for (i = 0; i < rd->n_append; i++)
+	{
+		const struct raft_entry *e = &rd->append[i];
+
+		entries_append(rd->append_first + i, e->term, e->type, e->data, e->size);
+	}
+}
+
 static void
 write_log(const struct raft_ready *rd)
 {
@@ -96,7 +114,6 @@ write_log(const struct raft_ready *rd)
 			entries[i].type = e->type;
 			entries[i].size = e->size;
 			entries[i].data = e->data;
-			entries_append(entries[i].index, e->term, e->type, e->data, e->size);
 		}
 		lsn = logring_append(worker->log_rel, worker->ring, entries, rd->n_append,
 							 new_meta ? &worker->meta : NULL, sizeof(MemberMeta));
@@ -338,10 +355,11 @@ ready_run(void)
 		size_t		i;
 
 		check_core(raft_ready(worker->raft, &rd));
-		if (rd.has_write)
-			write_log(&rd);
+		remember_entries(&rd);
 		send_messages(&rd);
 		peers_flush();
+		if (rd.has_write)
+			write_log(&rd);
 		if (rd.apply_hi != 0)
 		{
 			if (rd.apply_hi > worker->apply_to)
