@@ -329,10 +329,12 @@ store_events(Relation tree, const StoreCaller *caller, const char *key, uint32 k
 {
 	EventScan  *scan;
 	StoreError	error;
-	int64		current;
+	MetaHead	head;
 
-	error = store_check_access(tree, caller, STORE_READ, key, key_len,
-							   range_end, range_end_len);
+	/* what is told must not be newer than the look at the permission */
+	read_head(tree, &head);
+	error = access_check(tree, caller, &head, STORE_READ, key, key_len,
+						 range_end, range_end_len);
 	if (error != STORE_OK)
 	{
 		*next_after = after;
@@ -340,10 +342,10 @@ store_events(Relation tree, const StoreCaller *caller, const char *key, uint32 k
 	}
 
 	scan = palloc0(sizeof(EventScan));
-	read_revisions(tree, &current, &scan->compacted);
+	scan->compacted = head.compacted_revision;
 	after = Max(after, 0);
-	if (until <= 0 || until > current)
-		until = current;
+	if (until <= 0 || until > head.revision)
+		until = head.revision;
 	*next_after = after;
 	if (after + 1 < scan->compacted)
 	{
