@@ -57,6 +57,7 @@ static int	round_target = 1;	/* readers that the next round waits for */
 static TimestampTz collecting_since;
 static bool no_leader;			/* the last attempt to start a round failed */
 static uint64 next_ctx = 1;
+static TimestampTz taken_at;	/* when the queue last held anything */
 
 static bool
 slot_move(RequestSlot *slot, SlotState from, SlotState to)
@@ -394,6 +395,7 @@ requests_take(void)
 		return;
 	}
 
+	taken_at = GetCurrentTimestamp();
 	pg_atomic_write_u32(&member_shared->reads_queued, 0);
 	slots = palloc(max * sizeof(RequestSlot *));
 	entries = palloc0(max * sizeof(struct raft_entry));
@@ -477,6 +479,12 @@ requests_take(void)
 		queue_push(later[i]);
 	if (worker->raft != NULL)
 		read_start_round();
+}
+
+TimestampTz
+requests_taken_at(void)
+{
+	return taken_at;
 }
 
 /*

@@ -389,6 +389,7 @@ start_raft(void)
 	worker->flush_delegated = false;
 	worker->role = MEMBER_FOLLOWER;
 	entries_init();
+	apply_delay_begin();
 	membership_start();
 	peers_reload();
 	staleness_start();
@@ -678,6 +679,7 @@ static void
 run_turn(void)
 {
 	int			rounds;
+	bool		waits = false;
 
 	if (!turn_begin())
 	{
@@ -710,11 +712,13 @@ run_turn(void)
 			ready_run();
 			ready_flush();
 			ready_run();
-			apply_run();
+			waits = apply_may_wait();
+			if (!waits)
+				apply_run();
 			requests_complete_reads();
 			questions_run();
 			lessor_run();
-			if (!raft_has_ready(worker->raft) && worker->applied >= worker->apply_to)
+			if (!raft_has_ready(worker->raft) && (waits || worker->applied >= worker->apply_to))
 				break;
 		}
 		staleness_turn();
@@ -729,7 +733,7 @@ run_turn(void)
 			peers_reload();
 		}
 		peers_flush();
-		if (worker->applied < worker->apply_to || raft_has_ready(worker->raft))
+		if ((worker->applied < worker->apply_to && !waits) || raft_has_ready(worker->raft))
 			worker->more_work = true;
 	}
 	publish_status();
@@ -772,6 +776,8 @@ wait_for_work(void)
 		timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_tick);
 		if (worker->holding || requests_collecting())
 			timeout = Min(timeout, 1);
+		if (apply_delay_left() >= 0)
+			timeout = Min(timeout, apply_delay_left());
 		if (compacting)
 			timeout = Min(timeout, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), compact_at));
 	}
@@ -812,7 +818,7 @@ has_work(void)
 		return true;			/* quarantined: look whether the store is still that one */
 	return GetCurrentTimestamp() >= next_tick || raft_has_ready(worker->raft) ||
 		worker->flush_delegated || catchup_active() || ready_held_is_due() ||
-		requests_collecting() || (compacting && GetCurrentTimestamp() >= compact_at);
+		requests_collecting() || apply_delay_left() == 0 || (compacting && GetCurrentTimestamp() >= compact_at);
 }
 
 static void
