@@ -46,6 +46,7 @@
 static raft_seq delegated_seq;
 static XLogRecPtr delegated_lsn;
 static int	fast_flushes = FLUSH_FAST_COUNT;
+static uint64 flush_took;		/* us: the last one */
 
 /*
  * The core has found its own state broken.  PANIC would take the server down
@@ -435,11 +436,21 @@ ready_poll_flusher(void)
 		pg_atomic_read_u64(&member_shared->flush_done) < delegated_lsn)
 		return;
 	worker->flush_delegated = false;
-	if (pg_atomic_read_u64(&member_shared->flush_usec) < FLUSH_FAST_USEC)
+	flush_took = pg_atomic_read_u64(&member_shared->flush_usec);
+	if (flush_took < FLUSH_FAST_USEC)
 		fast_flushes++;
 	else
 		fast_flushes = 0;
 	persisted(delegated_seq);
+}
+
+/*
+ * ready_flush_took() -- how long the last flush took, in us.
+ */
+uint64
+ready_flush_took(void)
+{
+	return flush_took;
 }
 
 /*
@@ -473,7 +484,8 @@ ready_flush(void)
 		INSTR_TIME_SUBTRACT(end, start);
 		stats_add(STAT_FSYNCS, 1);
 		stats_add(STAT_FSYNC_USEC, INSTR_TIME_GET_MICROSEC(end));
-		if (INSTR_TIME_GET_MICROSEC(end) > FLUSH_SLOW_USEC)
+		flush_took = INSTR_TIME_GET_MICROSEC(end);
+		if (flush_took > FLUSH_SLOW_USEC)
 			fast_flushes = 0;
 	}
 	persisted(worker->seq_written);

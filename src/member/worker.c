@@ -60,12 +60,13 @@
 
 /*
  * Compaction: revisions examined or removed before a look at the clock; the length
- * of a slice; how many times as long the rest is while clients are served, and when they
- * are not.
+ * of a slice; how many times as long as that, or as the last flush took, the rest is while
+ * clients are served; when they are no longer.
  */
 #define COMPACT_REVISIONS_AT_ONCE	8
 #define COMPACT_SLICE_USEC		1500
 #define COMPACT_REST_FACTOR		4
+#define COMPACT_MAX_REST_USEC	50000	/* for a slow flush, before the factor */
 #define COMPACT_ALONE_MS		200
 
 #define GARBAGE_PAGES_PER_TURN	64
@@ -601,10 +602,6 @@ worker_service(void)
 }
 
 /*
- * Work that can always wait: a slice of each kind, now and then, or in every
- * turn while there is more to do.
- */
-/*
  * A little of the physical compaction.  Nobody waits for it, and it can go on for minutes, on
  * all members at the same time: so it works in short slices and rests
  * in between, for a multiple of what a slice took while clients are served.
@@ -637,11 +634,21 @@ compact_some(TimestampTz now)
 	store_unblock_exports(worker->tree_rel);
 	compacting = more;
 	compact_at = now + took;
-	if (more)
-		compact_at += TimestampDifferenceExceeds(served_at, now, COMPACT_ALONE_MS) ?
-			took : took * COMPACT_REST_FACTOR;
+	if (!more)
+		return;
+	if (TimestampDifferenceExceeds(served_at, now, COMPACT_ALONE_MS))
+		compact_at += took;
+	else
+	{
+		/* a put waits for the disk on two members: leave it to them when it is slow */
+		compact_at += COMPACT_REST_FACTOR * Max(took, Min((int64) ready_flush_took(), COMPACT_MAX_REST_USEC));
+	}
 }
 
+/*
+ * Work that can always wait: a slice of each kind, now and then, or in every
+ * turn while there is more to do.
+ */
 static void
 background_slices(void)
 {

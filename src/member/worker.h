@@ -310,6 +310,7 @@ extern void sessions_run(void);	/* in a turn */
 extern void ready_run(void);	/* take and carry out all output of the core */
 extern void ready_flush(void);	/* make writes durable, or have it done */
 extern void ready_poll_flusher(void);
+extern uint64 ready_flush_took(void);
 extern void ready_release_held(void);	/* send held commit news now */
 extern bool ready_held_is_due(void);
 extern void ready_hand_over(void);	/* outside of a turn: pass leadership on */
