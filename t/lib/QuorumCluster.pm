@@ -40,6 +40,9 @@ my $tools = abs_path(dirname(__FILE__) . '/../../test/build');
 # How long anything that should happen soon may take.
 use constant SOON => 30;
 
+# A query that takes longer hangs.
+use constant LONGEST => 300;
+
 sub new
 {
 	my ($class, $name, %args) = @_;
@@ -212,7 +215,15 @@ sub running    { my ($self) = @_; return grep { $self->is_running($_) } $self->m
 # Questions
 # ---------------------------------------------------------------------------
 
-sub sql { my ($self, $i, $query) = @_; return $self->node($i)->safe_psql('postgres', $query) }
+# The result of a query; dies where it fails.
+sub sql
+{
+	my ($self, $i, $query) = @_;
+	my ($stdout, $stderr) = ('', '');
+	$self->node($i)->psql('postgres', $query, stdout => \$stdout, stderr => \$stderr,
+		on_error_die => 1, on_error_stop => 1, timeout => LONGEST);
+	return $stdout;
+}
 
 # The same, undef where it fails, as it may while a member comes back.
 sub try_sql
