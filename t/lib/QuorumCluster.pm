@@ -568,12 +568,21 @@ sub judge
 		"$tools/load",
 		(map { ('--member', "n$_=" . $self->conninfo($_)) } @running),
 		'--history', $load->{file}, '--prefix', "load$load->{number}/", '--tell');
-	IPC::Run::run(\@tell, '>', \$out, '2>', \$err, IPC::Run::timeout(60))
+	run_for(LONGEST, \@tell, \$out, \$err)
 	  or return "the members did not tell their changes: $err";
-	IPC::Run::run([ "$tools/linearize", '--complete', scalar @running, $load->{file} ],
-		'>', \$out, '2>', \$err, IPC::Run::timeout(120))
+	run_for(LONGEST, [ "$tools/linearize", '--complete', scalar @running, $load->{file} ], \$out, \$err)
 	  or return "$out$err";
 	return '';
+}
+
+# Run a program for some seconds at most; false, with a word in $$err, if it fails or
+# does not end in time.
+sub run_for
+{
+	my ($limit, $command, $out, $err) = @_;
+	my $done = eval { IPC::Run::run($command, '>', $out, '2>', $err, IPC::Run::timeout($limit)) };
+	$$err .= "$command->[0]: $@" if $@;
+	return $done;
 }
 
 # Run $faults while clients work, then demand what must hold after any fault:
