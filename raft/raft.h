@@ -19,7 +19,8 @@
  *			1. if (rd.has_write): write rd.install, or the hard state and
  *			   rd.append, to the log, tagged with rd.seq; do not wait
  *			2. send rd.msgs, attaching to each RAFT_MSG_APP the entries
- *			   (index, index + n_entries] from the log
+ *			   (index, index + n_entries] from the log; a host that has them
+ *			   in memory may do so before 1
  *			3. queue the entries rd.apply_lo .. rd.apply_hi for apply
  *			4. complete rd.reads
  *		}

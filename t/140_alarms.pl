@@ -141,5 +141,36 @@ $cluster->sql($other, q{SELECT quorum.put('counted', 'x')});
 is($cluster->sql($other, 'SELECT proposals, proposals_forwarded FROM quorum.pg_stat_quorum'), '1|1',
 	'a follower forwards its proposals');
 
+# A leader that cannot read a page of its own is judged like any other member
+set_on($_, 'pg_quorum.corrupt_check_interval', '0') for $cluster->members;
+$cluster->sql($leader, q{SELECT count(quorum.put('cold/' || i, repeat('a-page-to-lose ', 20))) FROM generate_series(1, 1000) AS i});
+is($cluster->differences, '', 'members are equal before the damage');
+my $victim = $cluster->leader;
+$node = $cluster->node($victim);
+$file = $node->data_dir . '/' . $cluster->sql($victim, q{SELECT pg_relation_filepath('quorum.mvcc')});
+$cluster->sql($victim, 'CHECKPOINT');
+$node->stop;
+$content = slurp_file($file);
+my @pages = grep { (() = substr($content, $_ * 8192, 8192) =~ /a-page-to-lose/g) > 100 } 1 .. length($content) / 8192 - 1;
+cmp_ok(scalar @pages, '>', 10, 'there are leaves of cold keys');
+substr($content, $pages[5] * 8192, 24) = "\xff" x 24;
+open($fh, '>:raw', $file) or die "could not open $file: $!";
+print $fh $content;
+close($fh) or die "could not write $file: $!";
+$cluster->start_member($victim);
+ok($cluster->wait_until("n$victim leads",
+		sub {
+			my $now = $cluster->leader // return 0;
+			return 1 if $now == $victim;
+			$cluster->try_sql($now, "SELECT quorum.move_leader('n$victim')");
+			return 0;
+		}),
+	'the member with the damaged page leads');
+set_on($_, 'pg_quorum.corrupt_check_interval', "'1s'") for $cluster->members;
+my ($witness) = grep { $_ != $victim } $cluster->members;
+ok($cluster->wait_until('alarm about the page',
+		sub { ($cluster->try_sql($witness, 'SELECT name, alarm FROM quorum.alarms') // '') eq "n$victim|CORRUPT" }, 60),
+	'the leader that cannot read a page is named');
+
 $cluster->stop;
 done_testing();

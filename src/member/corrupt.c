@@ -36,6 +36,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -215,6 +216,13 @@ run_query(PGconn *conn, const char *query)
 	}
 }
 
+/* Does this SQLSTATE say that stored data cannot be read? */
+static bool
+says_broken(const char *sqlstate)
+{
+	return strcmp(sqlstate, "XX001") == 0 || strcmp(sqlstate, "XX002") == 0;
+}
+
 static void
 take_answer(Witness *witness, PGresult *res, bool *behind)
 {
@@ -230,7 +238,7 @@ take_answer(Witness *witness, PGresult *res, bool *behind)
 		witness->hash = error == STORE_OK ? (uint32) strtoul(PQgetvalue(res, 0, 1), NULL, 10) : 0;
 		witness->compacted_revision = strtoll(PQgetvalue(res, 0, 2), NULL, 10);
 	}
-	else if (sqlstate != NULL && (strcmp(sqlstate, "XX001") == 0 || strcmp(sqlstate, "XX002") == 0))
+	else if (sqlstate != NULL && says_broken(sqlstate))
 		witness->answered = witness->broken = true;
 }
 
@@ -262,6 +270,42 @@ ask(Witness *witness, int64 revision)
 																		 BEHIND_RETRY_MS));
 	}
 	PQfinish(conn);
+}
+
+/*
+ * This member's own hash.  That it cannot read its own pages is an answer too: a leader
+ * must not escape judgement by failing in it.
+ */
+static void
+hash_own(Relation store, int64 revision, Witness *witness)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	int64		hash_revision;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		witness->answered = store_hash_kv(store, NULL, revision, &witness->hash, &hash_revision,
+										  &witness->compacted_revision) == STORE_OK;
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(context);
+		edata = CopyErrorData();
+		if (!says_broken(unpack_sql_state(edata->sqlerrcode)))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		witness->answered = witness->broken = true;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
 }
 
 /* ---------- comparing ---------- */
@@ -341,8 +385,10 @@ compare(Witness **witnesses, int *n)
 		witness->name = member->name;
 		witness->conninfo = member->conninfo;
 		if (member->id == status.member_id)
-			witness->answered = store_hash_kv(store, NULL, 0, &witness->hash, &revision,
-											  &witness->compacted_revision) == STORE_OK;
+		{
+			revision = store_read_meta(store)->revision;
+			hash_own(store, revision, witness);
+		}
 	}
 	relation_close(store, AccessShareLock);
 	if (revision == 0)

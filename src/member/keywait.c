@@ -374,6 +374,15 @@ keywait_signal(void)
 }
 
 /*
+ * keywait_anybody() -- does anybody wait in a queue?
+ */
+bool
+keywait_anybody(void)
+{
+	return pg_atomic_read_u32(&member_keywait->count) > 0;
+}
+
+/*
  * keywait_start() -- the worker has opened the store, or opened it anew: be told
  * of deletions from now on, and have the waiters look at what they missed.
  */

@@ -3,9 +3,11 @@
  * ready.c
  *	  Carrying out what the consensus core asks for.
  *
- * The order is the core's contract (raft.h): write to the log without waiting,
- * send at once what may go, then make durable, then tell the core, which
+ * The order is the core's contract (raft.h): send at once what may go, write to the
+ * log without waiting, then make durable, then tell the core, which
  * lets go of the answers that waited for it.  One flush covers every write before it.
+ * Messages go first since nothing that they promise rests on this write, and the followers'
+ * writes are what a commit waits for.
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -44,6 +46,7 @@
 static raft_seq delegated_seq;
 static XLogRecPtr delegated_lsn;
 static int	fast_flushes = FLUSH_FAST_COUNT;
+static uint64 flush_took;		/* us: the last one */
 
 /*
  * The core has found its own state broken.  PANIC would take the server down
@@ -67,6 +70,22 @@ check_core(enum raft_rc rc)
 }
 
 /* ---------- writing ---------- */
+
+/*
+ * Keep new entries in memory, from where they are sent and applied.
+ */
+static void
+remember_entries(const struct raft_ready *rd)
+{
+	size_t		i;
+
+	for (i = 0; i < rd->n_append; i++)
+	{
+		const struct raft_entry *e = &rd->append[i];
+
+		entries_append(rd->append_first + i, e->term, e->type, e->data, e->size);
+	}
+}
 
 static void
 write_log(const struct raft_ready *rd)
@@ -96,7 +115,6 @@ write_log(const struct raft_ready *rd)
 			entries[i].type = e->type;
 			entries[i].size = e->size;
 			entries[i].data = e->data;
-			entries_append(entries[i].index, e->term, e->type, e->data, e->size);
 		}
 		lsn = logring_append(worker->log_rel, worker->ring, entries, rd->n_append,
 							 new_meta ? &worker->meta : NULL, sizeof(MemberMeta));
@@ -338,10 +356,11 @@ ready_run(void)
 		size_t		i;
 
 		check_core(raft_ready(worker->raft, &rd));
-		if (rd.has_write)
-			write_log(&rd);
+		remember_entries(&rd);
 		send_messages(&rd);
 		peers_flush();
+		if (rd.has_write)
+			write_log(&rd);
 		if (rd.apply_hi != 0)
 		{
 			if (rd.apply_hi > worker->apply_to)
@@ -417,11 +436,21 @@ ready_poll_flusher(void)
 		pg_atomic_read_u64(&member_shared->flush_done) < delegated_lsn)
 		return;
 	worker->flush_delegated = false;
-	if (pg_atomic_read_u64(&member_shared->flush_usec) < FLUSH_FAST_USEC)
+	flush_took = pg_atomic_read_u64(&member_shared->flush_usec);
+	if (flush_took < FLUSH_FAST_USEC)
 		fast_flushes++;
 	else
 		fast_flushes = 0;
 	persisted(delegated_seq);
+}
+
+/*
+ * ready_flush_took() -- how long the last flush took, in us.
+ */
+uint64
+ready_flush_took(void)
+{
+	return flush_took;
 }
 
 /*
@@ -456,7 +485,8 @@ ready_flush(void)
 		stats_add(STAT_FSYNCS, 1);
 		stats_add(STAT_FSYNC_USEC, INSTR_TIME_GET_MICROSEC(end));
 		stats_observe(HISTOGRAM_FSYNC, INSTR_TIME_GET_MICROSEC(end));
-		if (INSTR_TIME_GET_MICROSEC(end) > FLUSH_SLOW_USEC)
+		flush_took = INSTR_TIME_GET_MICROSEC(end);
+		if (flush_took > FLUSH_SLOW_USEC)
 			fast_flushes = 0;
 	}
 	persisted(worker->seq_written);

@@ -58,6 +58,7 @@ static TimestampTz collecting_since;
 static bool no_leader;			/* the last attempt to start a round failed */
 static uint64 next_ctx = 1;
 static bool gateway_to_tell;	/* answers of its have been put into its ring */
+static TimestampTz taken_at;	/* when the queue last held anything */
 
 static RequestSlot *
 slot_of(uint64 number)
@@ -417,6 +418,7 @@ requests_take(void)
 		return;
 	}
 
+	taken_at = GetCurrentTimestamp();
 	pg_atomic_write_u32(&member_shared->reads_queued, 0);
 	max = queue_length();
 	slots = palloc(max * sizeof(RequestSlot *));
@@ -504,6 +506,12 @@ requests_take(void)
 		queue_push(later[i]);
 	if (worker->raft != NULL)
 		read_start_round();
+}
+
+TimestampTz
+requests_taken_at(void)
+{
+	return taken_at;
 }
 
 /*

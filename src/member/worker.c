@@ -60,12 +60,13 @@
 
 /*
  * Compaction: revisions examined or removed before a look at the clock; the length
- * of a slice; how many times as long the rest is while clients are served, and when they
- * are not.
+ * of a slice; how many times as long as that, or as the last flush took, the rest is while
+ * clients are served; when they are no longer.
  */
 #define COMPACT_REVISIONS_AT_ONCE	8
 #define COMPACT_SLICE_USEC		1500
 #define COMPACT_REST_FACTOR		4
+#define COMPACT_MAX_REST_USEC	50000	/* for a slow flush, before the factor */
 #define COMPACT_ALONE_MS		200
 
 #define GARBAGE_PAGES_PER_TURN	64
@@ -390,6 +391,7 @@ start_raft(void)
 	worker->flush_delegated = false;
 	worker->role = MEMBER_FOLLOWER;
 	entries_init();
+	apply_delay_begin();
 	membership_start();
 	peers_reload();
 	staleness_start();
@@ -602,10 +604,6 @@ worker_service(void)
 }
 
 /*
- * Work that can always wait: a slice of each kind, now and then, or in every
- * turn while there is more to do.
- */
-/*
  * A little of the physical compaction.  Nobody waits for it, and it can go on for minutes, on
  * all members at the same time: so it works in short slices and rests
  * in between, for a multiple of what a slice took while clients are served.
@@ -645,11 +643,21 @@ compact_some(TimestampTz now)
 	store_unblock_exports(worker->tree_rel);
 	compacting = more;
 	compact_at = now + took;
-	if (more)
-		compact_at += TimestampDifferenceExceeds(served_at, now, COMPACT_ALONE_MS) ?
-			took : took * COMPACT_REST_FACTOR;
+	if (!more)
+		return;
+	if (TimestampDifferenceExceeds(served_at, now, COMPACT_ALONE_MS))
+		compact_at += took;
+	else
+	{
+		/* a put waits for the disk on two members: leave it to them when it is slow */
+		compact_at += COMPACT_REST_FACTOR * Max(took, Min((int64) ready_flush_took(), COMPACT_MAX_REST_USEC));
+	}
 }
 
+/*
+ * Work that can always wait: a slice of each kind, now and then, or in every
+ * turn while there is more to do.
+ */
 static void
 background_slices(void)
 {
@@ -687,6 +695,7 @@ static void
 run_turn(void)
 {
 	int			rounds;
+	bool		waits = false;
 
 	if (!turn_begin())
 	{
@@ -719,12 +728,14 @@ run_turn(void)
 			ready_run();
 			ready_flush();
 			ready_run();
-			apply_run();
+			waits = apply_may_wait();
+			if (!waits)
+				apply_run();
 			requests_complete_reads();
 			questions_run();
 			lessor_run();
 			requests_tell_gateway();
-			if (!raft_has_ready(worker->raft) && worker->applied >= worker->apply_to)
+			if (!raft_has_ready(worker->raft) && (waits || worker->applied >= worker->apply_to))
 				break;
 		}
 		staleness_turn();
@@ -739,7 +750,7 @@ run_turn(void)
 			peers_reload();
 		}
 		peers_flush();
-		if (worker->applied < worker->apply_to || raft_has_ready(worker->raft))
+		if ((worker->applied < worker->apply_to && !waits) || raft_has_ready(worker->raft))
 			worker->more_work = true;
 	}
 	requests_tell_gateway();
@@ -783,6 +794,8 @@ wait_for_work(void)
 		timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_tick);
 		if (worker->holding || requests_collecting())
 			timeout = Min(timeout, 1);
+		if (apply_delay_left() >= 0)
+			timeout = Min(timeout, apply_delay_left());
 		if (compacting)
 			timeout = Min(timeout, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), compact_at));
 	}
@@ -823,7 +836,7 @@ has_work(void)
 		return true;			/* quarantined: look whether the store is still that one */
 	return GetCurrentTimestamp() >= next_tick || raft_has_ready(worker->raft) ||
 		worker->flush_delegated || catchup_active() || ready_held_is_due() ||
-		requests_collecting() || (compacting && GetCurrentTimestamp() >= compact_at);
+		requests_collecting() || apply_delay_left() == 0 || (compacting && GetCurrentTimestamp() >= compact_at);
 }
 
 static void

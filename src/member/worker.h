@@ -232,6 +232,7 @@ extern void requests_lost_before(uint64 term);
 extern void requests_read_answer(const struct raft_read *read);
 extern void requests_complete_reads(void);
 extern bool requests_collecting(void);
+extern TimestampTz requests_taken_at(void); /* when a client here last asked for something */
 extern void requests_overtaken(void);
 extern bool requests_propose(Quorum__Command *command); /* of the worker itself */
 extern void requests_store_gone(void);
@@ -289,6 +290,7 @@ extern void questions_tick(void);
 extern void keywait_start(void);	/* the store has been opened */
 extern void keywait_signal(void);	/* after a batch has been published */
 extern void keywait_signal_all(void);
+extern bool keywait_anybody(void);
 
 /* lessor.c: the leader keeps the time of leases */
 extern void lessor_start(void);
@@ -309,11 +311,17 @@ extern void sessions_run(void);	/* in a turn */
 extern void ready_run(void);	/* take and carry out all output of the core */
 extern void ready_flush(void);	/* make writes durable, or have it done */
 extern void ready_poll_flusher(void);
+extern uint64 ready_flush_took(void);
 extern void ready_release_held(void);	/* send held commit news now */
 extern bool ready_held_is_due(void);
 extern void ready_hand_over(void);	/* outside of a turn: pass leadership on */
 extern void apply_run(void);	/* a bounded amount */
 extern void log_trim(void);
+
+/* applydelay.c */
+extern void apply_delay_begin(void);
+extern bool apply_may_wait(void);
+extern long apply_delay_left(void);
 
 /* catchup.c: streaming the state */
 extern void catchup_start(Peer *peer, const struct raft_msg *msg);

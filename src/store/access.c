@@ -438,11 +438,11 @@ read_auth_items(Relation tree, const Quorum__StoreMeta *meta, int *nitems)
 }
 
 /*
- * Users, roles and the user map as of one auth revision: that of *meta, which is
- * read again when it has moved meanwhile.
+ * Users, roles and the user map as of one auth revision, which is returned in
+ * *auth_revision; all is read again when it has moved meanwhile.
  */
 static StoreAuthItem *
-read_all(Relation tree, int *nitems)
+read_all(Relation tree, int *nitems, uint64 *auth_revision)
 {
 	for (;;)
 	{
@@ -452,7 +452,10 @@ read_all(Relation tree, int *nitems)
 
 		read_head(tree, &head);
 		if (head.auth_revision == meta->auth_revision)
+		{
+			*auth_revision = head.auth_revision;
 			return items;
+		}
 		CHECK_FOR_INTERRUPTS();
 	}
 }
@@ -463,23 +466,31 @@ store_read_auth(Relation tree, const StoreCaller *caller, StoreAuthList *list)
 	Authpb__User *self = NULL;
 	StoreAuthItem *items;
 	StoreError	error;
+	MetaHead	head;
+	uint64		shown_revision;
 	int			n;
 	int			i;
 
 	memset(list, 0, sizeof(*list));
-	error = store_check_admin(tree, caller);
-	if (error == STORE_PERMISSION_DENIED)
+
+	/* what is shown must be of the state in which the caller was asked about */
+	do
 	{
-		/* who is not root sees itself, and the roles it has */
-		MetaHead	head;
-
+		CHECK_FOR_INTERRUPTS();
 		read_head(tree, &head);
-		self = find_user(tree, caller, head.auth_revision, &error);
-	}
-	if (error != STORE_OK)
-		return error;
+		error = store_check_admin(tree, caller);
+		if (error == STORE_PERMISSION_DENIED)
+		{
+			/* who is not root sees itself, and the roles it has */
+			self = find_user(tree, caller, head.auth_revision, &error);
+		}
+		else
+			self = NULL;
+		if (error != STORE_OK)
+			return error;
+		items = read_all(tree, &n, &shown_revision);
+	} while (shown_revision != head.auth_revision);
 
-	items = read_all(tree, &n);
 	for (i = 0; i < n; i++)
 	{
 		if (items[i].key.space == SPACE_USER)

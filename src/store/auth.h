@@ -21,6 +21,9 @@
 /* Longest name of a user or role; their items must fit */
 #define AUTH_MAX_NAME_BYTES		STORE_MAX_KEY_BYTES
 
+/* Largest user or role, packed: each is an item of the tree, and in the memory of the worker */
+#define AUTH_MAX_ITEM_BYTES		((size_t) 16 * 1024 * 1024)
+
 /* Longest verifier of a password that is taken */
 #define AUTH_MAX_VERIFIER_BYTES 1024
 

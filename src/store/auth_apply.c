@@ -117,6 +117,13 @@ unpack_role(const AuthItem *item)
 	return (Authpb__Role *) auth_unpack(&authpb__role__descriptor, item->data, item->len);
 }
 
+/* May a user or role become like this?  To be asked before anything changes. */
+static bool
+message_fits(const ProtobufCMessage *message)
+{
+	return protobuf_c_message_get_packed_size(message) <= AUTH_MAX_ITEM_BYTES;
+}
+
 static void
 save_message(Store *store, AuthItem *item, const ProtobufCMessage *message)
 {
@@ -535,6 +542,8 @@ user_grant_role(Store *store, const Etcdserverpb__AuthUserGrantRoleRequest *requ
 		roles[at + 1] = user->roles[at];
 	user->roles = roles;
 	user->n_roles++;
+	if (!message_fits(&user->base))
+		return STORE_REQUEST_TOO_LARGE;
 	save_message(store, item, &user->base);
 	auth_revise(store);
 	return STORE_OK;
@@ -670,6 +679,8 @@ role_grant_permission(Store *store,
 		role->keypermission = permissions;
 		role->n_keypermission++;
 	}
+	if (!message_fits(&role->base))
+		return STORE_REQUEST_TOO_LARGE;
 	save_message(store, item, &role->base);
 	auth_revise(store);
 	return STORE_OK;

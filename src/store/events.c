@@ -398,15 +398,14 @@ scan_key(EventScan *scan)
 }
 
 /*
- * Check where the scan begins and ends.  Returns false if there is nothing to tell.
+ * Check where the scan begins and ends, in the state of a meta.  Returns false if there is nothing
+ * to tell.
  */
 static bool
-begin_scan(EventScan *scan, int64 until)
+begin_scan(EventScan *scan, const MetaHead *head, int64 until)
 {
-	int64		current;
-
-	read_revisions(scan->tree, &current, &scan->compacted);
-	scan->until = until <= 0 || until > current ? current : until;
+	scan->compacted = head->compacted_revision;
+	scan->until = until <= 0 || until > head->revision ? head->revision : until;
 	if (scan->next.revision < scan->compacted)
 	{
 		scan->error = STORE_COMPACTED;
@@ -448,9 +447,12 @@ store_events(Relation tree, const StoreCaller *caller, const char *key, uint32 k
 {
 	EventScan  *scan;
 	StoreError	error;
+	MetaHead	head;
 
-	error = store_check_access(tree, caller, STORE_READ, key, key_len,
-							   range_end, range_end_len);
+	/* what is told must not be newer than the look at the permission */
+	read_head(tree, &head);
+	error = access_check(tree, caller, &head, STORE_READ, key, key_len,
+						 range_end, range_end_len);
 	if (error != STORE_OK)
 	{
 		*next_after = after;
@@ -465,7 +467,7 @@ store_events(Relation tree, const StoreCaller *caller, const char *key, uint32 k
 	scan->max_events = max_events;
 	scan->visit = visit;
 	scan->arg = arg;
-	if (begin_scan(scan, until))
+	if (begin_scan(scan, &head, until))
 		run_scan(scan);
 
 	error = scan->error;
@@ -486,13 +488,15 @@ store_changes(Relation tree, const char *key, uint32 key_len,
 {
 	EventScan  *scan = palloc0(sizeof(EventScan));
 	StoreError	error;
+	MetaHead	head;
 
+	read_head(tree, &head);
 	scan->tree = tree;
 	key_range_set(&scan->range, key, key_len, range_end, range_end_len);
 	scan->next = *position;
 	scan->reader = reader;
 	scan->arg = arg;
-	if (begin_scan(scan, until))
+	if (begin_scan(scan, &head, until))
 		run_scan(scan);
 
 	error = scan->error;

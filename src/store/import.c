@@ -49,6 +49,9 @@
  * practical purposes; etcd's tools recommend the same */
 #define BUMP_REVISIONS		INT64CONST(1000000000)
 
+/* Largest portion: it is an item of the tree */
+#define IMPORT_MAX_PORTION_BYTES ((size_t) 64 * 1024 * 1024)
+
 /* Portions that one slice of garbage collection removes */
 #define GARBAGE_PORTIONS	8
 
@@ -67,6 +70,8 @@ typedef struct PortionEdit
 StoreError
 validate_import(const Quorum__ImportRequest *request)
 {
+	if (request->items.len > IMPORT_MAX_PORTION_BYTES)
+		return STORE_REQUEST_TOO_LARGE;
 	if (request->copy == 0 || request->revision < IMPORT_BUMP ||
 		request->discard != (request->items.len == 0) ||
 		(request->discard && request->last) || (request->number == 0 && request->last))

@@ -43,6 +43,9 @@ my $tools = abs_path(dirname(__FILE__) . '/../../test/build');
 # How long anything that should happen soon may take.
 use constant SOON => 30;
 
+# A query that takes longer hangs.
+use constant LONGEST => 300;
+
 sub new
 {
 	my ($class, $name, %args) = @_;
@@ -238,7 +241,15 @@ sub running    { my ($self) = @_; return grep { $self->is_running($_) } $self->m
 # Questions
 # ---------------------------------------------------------------------------
 
-sub sql { my ($self, $i, $query) = @_; return $self->node($i)->safe_psql('postgres', $query) }
+# The result of a query; dies where it fails.
+sub sql
+{
+	my ($self, $i, $query) = @_;
+	my ($stdout, $stderr) = ('', '');
+	$self->node($i)->psql('postgres', $query, stdout => \$stdout, stderr => \$stderr,
+		on_error_die => 1, on_error_stop => 1, timeout => LONGEST);
+	return $stdout;
+}
 
 # The same, undef where it fails, as it may while a member comes back.
 sub try_sql
@@ -583,12 +594,21 @@ sub judge
 		"$tools/load",
 		(map { ('--member', "n$_=" . $self->conninfo($_)) } @running),
 		'--history', $load->{file}, '--prefix', "load$load->{number}/", '--tell');
-	IPC::Run::run(\@tell, '>', \$out, '2>', \$err, IPC::Run::timeout(60))
+	run_for(LONGEST, \@tell, \$out, \$err)
 	  or return "the members did not tell their changes: $err";
-	IPC::Run::run([ "$tools/linearize", '--complete', scalar @running, $load->{file} ],
-		'>', \$out, '2>', \$err, IPC::Run::timeout(120))
+	run_for(LONGEST, [ "$tools/linearize", '--complete', scalar @running, $load->{file} ], \$out, \$err)
 	  or return "$out$err";
 	return '';
+}
+
+# Run a program for some seconds at most; false, with a word in $$err, if it fails or
+# does not end in time.
+sub run_for
+{
+	my ($limit, $command, $out, $err) = @_;
+	my $done = eval { IPC::Run::run($command, '>', $out, '2>', $err, IPC::Run::timeout($limit)) };
+	$$err .= "$command->[0]: $@" if $@;
+	return $done;
 }
 
 # Run $faults while clients work, then demand what must hold after any fault:

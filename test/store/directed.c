@@ -90,6 +90,7 @@ const DirectedTest directed_tests[] = {
 	TEST(auth_crash_14571),
 	TEST(auth_other_history),
 	TEST(auth_permissions),
+	TEST(auth_large_role),
 	TEST(snapshot_copy),
 	TEST(snapshot_while_writing),
 	TEST(snapshot_interrupted),

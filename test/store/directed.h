@@ -113,6 +113,7 @@ extern void test_auth_versions(void);
 extern void test_auth_crash_14571(void);
 extern void test_auth_other_history(void);
 extern void test_auth_permissions(void);
+extern void test_auth_large_role(void);
 
 /* test_compaction.c */
 extern void test_compaction_hot_key(void);

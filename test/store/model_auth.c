@@ -445,6 +445,14 @@ grant_permission(Model *model, const Etcdserverpb__AuthRoleGrantPermissionReques
 		return STORE_OK;
 	if (at < 0)
 	{
+		size_t		bytes = request->perm->key.len + request->perm->range_end.len;
+		int			i;
+
+		for (i = 0; i < auth->npermissions; i++)
+			if (strcmp(auth->permissions[i].role, request->name) == 0)
+				bytes += auth->permissions[i].key.len + auth->permissions[i].end.len;
+		if (bytes > 16 * 1024 * 1024)
+			return STORE_REQUEST_TOO_LARGE;
 		at = auth->npermissions++;
 		strlcpy(auth->permissions[at].role, request->name, 16);
 		auth->permissions[at].key = keep_bytes(model, request->perm->key);

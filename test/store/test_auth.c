@@ -675,3 +675,20 @@ test_auth_permissions(void)
 	world_check_state(world);
 	world_destroy(world);
 }
+
+/* A role that grew beyond what an item of the tree can be would stop every member */
+void
+test_auth_large_role(void)
+{
+	World	   *world = world_create("auth large role", TABLE, 0);
+	int			i;
+
+	apply_ok(world, role_add("r"));
+	for (i = 0; i < 7; i++)
+		expect_error(world,
+					 grant_permission("r", READ, long_bytes('a' + i, 3 * 1024 * 1024), text_bytes("")),
+					 i < 5 ? STORE_OK : STORE_REQUEST_TOO_LARGE);
+	apply_ok(world, grant_text("r", WRITE, "b", "c"));
+	world_check_state(world);
+	world_destroy(world);
+}
