@@ -149,7 +149,9 @@ typedef struct SharedBytes
 	size_t		len;
 	uint8		data[FLEXIBLE_ARRAY_MEMBER];
 } SharedBytes;
-extern SharedBytes *shared_bytes_new(size_t len);	/* malloc'd, one reference */
+extern SharedBytes *shared_bytes_new(size_t len);	/* malloc'd, one reference; or NULL */
+/* while there is one reference; NULL if there is no memory for it, and then they are as before */
+extern SharedBytes *shared_bytes_resize(SharedBytes *bytes, size_t len);
 extern void shared_bytes_release(SharedBytes *bytes);
 extern void call_send_packed(Call *call, const uint8 *head, size_t head_len,
 							 SharedBytes *body);

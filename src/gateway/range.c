@@ -61,9 +61,8 @@ typedef struct RangeCall
 	StoreRangeRead *read;		/* NULL before the first slice */
 
 	/* the packed response, all but the header; or the chunk of a stream */
-	SharedBytes *body;
+	SharedBytes *body;			/* its length is the room there is */
 	size_t		used;
-	size_t		room;
 	const CallError *failed;	/* it could not take all */
 
 	int64		chunk_keys;		/* so many make a chunk */
@@ -102,11 +101,11 @@ body_reserve(RangeCall *range, size_t more)
 		range->failed = &too_large_response;
 		return NULL;
 	}
-	if (wanted > range->room)
+	if (range->body == NULL || wanted > range->body->len)
 	{
-		size_t		room = Max(Max(range->room * 2, wanted), BODY_MIN_BYTES);
+		size_t		room = Max(wanted, BODY_MIN_BYTES);
 		SharedBytes *body = range->body == NULL ? shared_bytes_new(room) :
-			realloc(range->body, offsetof(SharedBytes, data) + room);
+			shared_bytes_resize(range->body, Max(room, range->body->len * 2));
 
 		if (body == NULL)
 		{
@@ -114,7 +113,6 @@ body_reserve(RangeCall *range, size_t more)
 			return NULL;
 		}
 		range->body = body;
-		range->room = room;
 	}
 	return range->body->data + range->used;
 }
@@ -166,9 +164,9 @@ body_take(RangeCall *range)
 	SharedBytes *body = range->body;
 
 	if (body != NULL)
-		body->len = range->used;
+		body = shared_bytes_resize(body, range->used);	/* to less, which cannot fail */
 	range->body = NULL;
-	range->used = range->room = 0;
+	range->used = 0;
 	return body;
 }
 
@@ -178,7 +176,7 @@ body_drop(RangeCall *range)
 	if (range->body != NULL)
 		shared_bytes_release(range->body);
 	range->body = NULL;
-	range->used = range->room = 0;
+	range->used = 0;
 }
 
 /* ----------------------------------------------------------------

@@ -36,6 +36,24 @@ shared_bytes_new(size_t len)
 	return bytes;
 }
 
+SharedBytes *
+shared_bytes_resize(SharedBytes *bytes, size_t len)
+{
+	size_t		old_len = bytes->len;
+	SharedBytes *resized;
+
+	Assert(bytes->references == 1);
+	resized = realloc(bytes, offsetof(SharedBytes, data) + len);
+	if (resized == NULL && len > old_len)
+		return NULL;
+	if (resized == NULL)
+		resized = bytes;		/* less can stay where it is */
+	resized->len = len;
+	gateway_stats.buffered += len;
+	gateway_stats.buffered -= old_len;
+	return resized;
+}
+
 void
 shared_bytes_release(SharedBytes *bytes)
 {

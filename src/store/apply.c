@@ -394,20 +394,22 @@ do_delete_range(Store *store, const Etcdserverpb__DeleteRangeRequest *request,
  * ----------------------------------------------------------------
  */
 
+/*
+ * In a transaction, unlike alone, the key is looked at before the lease (etcd).
+ */
 static StoreError
 txn_check_put(void *arg, const Etcdserverpb__PutRequest *request)
 {
 	Store	   *store = arg;
-	bool		exists;
 	KeyVersion	previous;
 
-	if (!request->ignore_value && !request->ignore_lease)
-	{
-		if (request->lease != 0 && !lease_exists(store, request->lease))
-			return STORE_LEASE_NOT_FOUND;
-		return STORE_OK;
-	}
-	return prepare_put(store, request, false, &exists, &previous);
+	if ((request->ignore_value || request->ignore_lease) &&
+		!view_lookup(&store->view, (const char *) request->key.data, request->key.len,
+					 store->view.latest, false, &previous))
+		return STORE_KEY_NOT_FOUND;
+	if (request->lease != 0 && !lease_exists(store, request->lease))
+		return STORE_LEASE_NOT_FOUND;
+	return STORE_OK;
 }
 
 static void

@@ -357,14 +357,35 @@ run_checkpoint(Model *model, const Etcdserverpb__LeaseCheckpoint *checkpoint)
  */
 
 static StoreError
+check_put_lease(ModelTxn *txn, const Etcdserverpb__PutRequest *put)
+{
+	return put->lease != 0 && !lease_exists(txn->model, put->lease) ?
+		STORE_LEASE_NOT_FOUND : STORE_OK;
+}
+
+static StoreError
+check_put_key(ModelTxn *txn, const Etcdserverpb__PutRequest *put)
+{
+	return (put->ignore_value || put->ignore_lease) &&
+		live_version(txn->model, find_key(txn->model, put->key), now(txn)) == NULL ?
+		STORE_KEY_NOT_FOUND : STORE_OK;
+}
+
+static StoreError
 check_put(ModelTxn *txn, const Etcdserverpb__PutRequest *put)
 {
-	if (put->lease != 0 && !lease_exists(txn->model, put->lease))
-		return STORE_LEASE_NOT_FOUND;
-	if ((put->ignore_value || put->ignore_lease) &&
-		live_version(txn->model, find_key(txn->model, put->key), now(txn)) == NULL)
-		return STORE_KEY_NOT_FOUND;
-	return STORE_OK;
+	StoreError	error = check_put_lease(txn, put);
+
+	return error != STORE_OK ? error : check_put_key(txn, put);
+}
+
+/* the other way round */
+static StoreError
+check_txn_put(ModelTxn *txn, const Etcdserverpb__PutRequest *put)
+{
+	StoreError	error = check_put_key(txn, put);
+
+	return error != STORE_OK ? error : check_put_lease(txn, put);
 }
 
 static Etcdserverpb__PutResponse *
@@ -830,7 +851,7 @@ check_txn(ModelTxn *txn, const Etcdserverpb__TxnRequest *request)
 		if (ops[i]->request_case == ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_RANGE)
 			error = check_txn_revision(txn->model, ops[i]->request_range->revision);
 		else if (ops[i]->request_case == ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT)
-			error = check_put(txn, ops[i]->request_put);
+			error = check_txn_put(txn, ops[i]->request_put);
 		else if (ops[i]->request_case == ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_TXN)
 			error = check_txn(txn, ops[i]->request_txn);
 		if (error != STORE_OK)
