@@ -114,6 +114,8 @@ def normalize(step, response):
         response.hash = min(1, response.hash)
     elif name == 'Maintenance/HashKV':
         response.hash = min(1, response.hash)
+        # etcd 3.6 and later only
+        response.ClearField('hash_revision')
     elif name == 'Cluster/MemberList':
         for member in response.members:
             member.ID = min(1, member.ID)
