@@ -70,7 +70,7 @@ typedef struct Accepted
 } Accepted;
 
 static bool configured = false;
-static TokenSetting setting;
+static TokenSetting setting;	/* method NULL at first */
 
 static MemoryContext token_context;
 static HTAB *accepted_tokens;
@@ -87,21 +87,27 @@ token_reload(void)
 	configured = false;
 }
 
-/* Forget what was accepted under other settings, and read the keys */
 static void
-configure(void)
+forget_all(void)
 {
-	const char *wrong;
-
 	if (token_context != NULL)
 		MemoryContextDelete(token_context);
 	token_context = AllocSetContextCreate(TopMemoryContext, "pg_quorum tokens",
 										  ALLOCSET_DEFAULT_SIZES);
 	accepted_tokens = NULL;
 	dlist_init(&recently_used);
-	configured = true;
+}
 
-	wrong = token_setting_parse(setting_auth_token, &setting);
+/* Read the keys.  What was accepted stays so only where there are none before and after */
+static void
+configure(void)
+{
+	bool		were_simple = setting.method == NULL && token_context != NULL;
+	const char *wrong = token_setting_parse(setting_auth_token, &setting);
+
+	configured = true;
+	if (!were_simple || setting.method != NULL)
+		forget_all();
 	if (wrong == NULL && setting.method != NULL)
 		wrong = jwt_load(&setting);
 	if (wrong != NULL)
