@@ -1358,6 +1358,22 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION quorum.import(text, text, boolean)
 IS 'puts a copy, of which a query returns the chunks in order, into the store; the new revision';
 
+CREATE FUNCTION quorum.import_from_etcd(
+	endpoint text,
+	username text DEFAULT NULL,
+	password text DEFAULT NULL,
+	revision text DEFAULT 'keep',
+	replace boolean DEFAULT false,
+	ca_file text DEFAULT NULL,
+	cert_file text DEFAULT NULL,
+	key_file text DEFAULT NULL
+)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'quorum_import_from_etcd'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION quorum.import_from_etcd(text, text, text, text, boolean, text, text, text)
+IS 'copies a live etcd''s keys at one revision, its leases, users and roles; the new revision';
+
 CREATE FUNCTION quorum.discard_import()
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'quorum_discard_import'
@@ -2572,6 +2588,7 @@ DECLARE
 		['compact', 'quorum_admin'],
 		['export', 'quorum_admin'],
 		['import', 'quorum_admin'],
+		['import_from_etcd', 'quorum_admin'],
 		['discard_import', 'quorum_admin'],
 		['user_add', 'quorum_admin'],
 		['user_delete', 'quorum_admin'],

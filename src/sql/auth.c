@@ -52,9 +52,11 @@ argument_name(FunctionCallInfo fcinfo, int argno, const char *name)
 	return value;
 }
 
-/* The statement has a password in it: show another one from here on */
-static void
-hide_statement(const char *instead)
+/*
+ * sql_hide_statement() -- see sql.h.
+ */
+void
+sql_hide_statement(const char *instead)
 {
 	debug_query_string = instead;
 	pgstat_report_activity(STATE_RUNNING, instead);
@@ -84,7 +86,7 @@ quorum_user_add(PG_FUNCTION_ARGS)
 	Etcdserverpb__AuthUserAddRequest request = ETCDSERVERPB__AUTH_USER_ADD_REQUEST__INIT;
 
 	if (!PG_ARGISNULL(1))
-		hide_statement("SELECT quorum.user_add(...)");
+		sql_hide_statement("SELECT quorum.user_add(...)");
 	sql_require_writable("user_add");
 	request.name = argument_name(fcinfo, 0, "name");
 	if (!PG_ARGISNULL(1))
@@ -119,7 +121,7 @@ quorum_user_change_password(PG_FUNCTION_ARGS)
 		ETCDSERVERPB__AUTH_USER_CHANGE_PASSWORD_REQUEST__INIT;
 
 	if (!PG_ARGISNULL(1))
-		hide_statement("SELECT quorum.user_change_password(...)");
+		sql_hide_statement("SELECT quorum.user_change_password(...)");
 	sql_require_writable("user_change_password");
 	request.name = argument_name(fcinfo, 0, "name");
 	if (!PG_ARGISNULL(1))
@@ -139,7 +141,7 @@ quorum_user_check_password(PG_FUNCTION_ARGS)
 	Relation	store;
 	char	   *name;
 
-	hide_statement("SELECT quorum.user_check_password(...)");
+	sql_hide_statement("SELECT quorum.user_check_password(...)");
 	name = argument_name(fcinfo, 0, "name");
 	sql_require_argument(fcinfo, 1, "password");
 	store = sql_begin_read(false);

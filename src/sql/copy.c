@@ -29,7 +29,7 @@
 
 #include "member/member.h"
 #include "sql.h"
-#include "store/copy.h"
+#include "sql/import.h"
 
 #include "compat.h"
 
@@ -118,17 +118,6 @@ quorum_export(PG_FUNCTION_ARGS)
  * ----------------------------------------------------------------
  */
 
-typedef struct ImportRun
-{
-	CopyState	state;
-	uint8		digest[PG_SHA256_DIGEST_LENGTH];
-	MemoryContext chunk_context;
-	uint64		import;			/* its number; 0: only check */
-	int64		revision;		/* wanted */
-	bool		replace;
-	int64		result;			/* the new revision */
-} ImportRun;
-
 static void
 refuse_copy(const ImportRun *run, const char *reason)
 {
@@ -139,18 +128,42 @@ refuse_copy(const ImportRun *run, const char *reason)
 			 errhint("Nothing was imported.  The rows of the query must be those of one quorum.export(), in its order.")));
 }
 
-/* Forget the chunks of an import */
 static void
-discard_import(uint64 import)
+fill_discard(Quorum__Command *command, Quorum__ImportRequest *request, uint64 import)
 {
-	Quorum__Command command = QUORUM__COMMAND__INIT;
-	Quorum__ImportRequest request = QUORUM__IMPORT_REQUEST__INIT;
+	quorum__command__init(command);
+	quorum__import_request__init(request);
+	request->copy = import;
+	request->discard = true;
+	command->op_case = QUORUM__COMMAND__OP_IMPORT;
+	command->import = request;
+}
 
-	request.copy = import;
-	request.discard = true;
-	command.op_case = QUORUM__COMMAND__OP_IMPORT;
-	command.import = &request;
+/*
+ * import_discard() -- see import.h.
+ */
+void
+import_discard(uint64 import)
+{
+	Quorum__Command command;
+	Quorum__ImportRequest request;
+
+	fill_discard(&command, &request, import);
 	(void) sql_execute(&command);
+}
+
+/*
+ * import_discard_detached() -- see import.h.
+ */
+void
+import_discard_detached(uint64 import)
+{
+	Quorum__Command command;
+	Quorum__ImportRequest request;
+
+	fill_discard(&command, &request, import);
+	command.internal = true;	/* it was allowed to begin */
+	(void) member_execute_detached(&command);
 }
 
 /* Hand a chunk to the state machine; what it refuses ends the import */
@@ -177,19 +190,19 @@ send_chunk(ImportRun *run, const Quorum__CopyChunk *chunk, char *bytes, size_t l
 	if (result->error != STORE_OK)
 	{
 		if (result->error != STORE_IMPORT_OVERTAKEN)
-			discard_import(run->import);
+			import_discard(run->import);
 		sql_raise((StoreError) result->error, result->revision, result->compacted_revision);
 	}
 	run->result = result->revision;
 }
 
-static void
-take_chunk(ImportRun *run, Datum datum)
+/*
+ * import_take() -- see import.h.
+ */
+void
+import_take(ImportRun *run, char *bytes, size_t len)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(run->chunk_context);
-	bytea	   *value = DatumGetByteaPP(datum);
-	char	   *bytes = VARDATA_ANY(value);
-	size_t		len = VARSIZE_ANY_EXHDR(value);
 	Quorum__CopyChunk *chunk = copy_unpack(bytes, len);
 	CopyState	next = run->state;
 	const char *wrong;
@@ -212,6 +225,16 @@ take_chunk(ImportRun *run, Datum datum)
 	MemoryContextReset(run->chunk_context);
 }
 
+static void
+take_row(ImportRun *run, Datum datum)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(run->chunk_context);
+	bytea	   *value = DatumGetByteaPP(datum);
+
+	MemoryContextSwitchTo(old_context);
+	import_take(run, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+}
+
 /* Read the whole copy; ERROR if it is not sound */
 static void
 run_query(ImportRun *run, const char *query)
@@ -219,9 +242,6 @@ run_query(ImportRun *run, const char *query)
 	SPIPlanPtr	plan;
 	Portal		portal;
 	uint64		i;
-
-	memset(&run->state, 0, sizeof(run->state));
-	memset(run->digest, 0, sizeof(run->digest));
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
@@ -254,7 +274,7 @@ run_query(ImportRun *run, const char *query)
 
 			if (isnull)
 				refuse_copy(run, "It is null.");
-			take_chunk(run, datum);
+			take_row(run, datum);
 			SPI_tuptable = rows;
 			SPI_processed = nrows;
 		}
@@ -292,9 +312,41 @@ arg_revision(FunctionCallInfo fcinfo, int argno)
 	return number;
 }
 
-/* Say at once what the state machine would say after the last chunk */
-static void
-check_import(const ImportRun *run)
+/*
+ * import_create() -- see import.h.
+ */
+ImportRun *
+import_create(FunctionCallInfo fcinfo, int argno)
+{
+	ImportRun  *run = palloc0(sizeof(ImportRun));
+
+	run->revision = arg_revision(fcinfo, argno);
+	run->replace = sql_arg_bool(fcinfo, argno + 1);
+	run->chunk_context = AllocSetContextCreate(CurrentMemoryContext, "quorum import",
+											   ALLOCSET_DEFAULT_SIZES);
+	return run;
+}
+
+/*
+ * import_start() -- see import.h.
+ */
+void
+import_start(ImportRun *run)
+{
+	memset(&run->state, 0, sizeof(run->state));
+	memset(run->digest, 0, sizeof(run->digest));
+	if (!pg_strong_random(&run->import, sizeof(run->import)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate a random number")));
+	run->import |= 1;			/* not 0 */
+}
+
+/*
+ * import_check() -- see import.h.
+ */
+void
+import_check(const ImportRun *run)
 {
 	Relation	store = sql_begin_read(false);
 	Quorum__StoreMeta *meta = store_read_meta(store);
@@ -315,25 +367,17 @@ PG_FUNCTION_INFO_V1(quorum_import);
 Datum
 quorum_import(PG_FUNCTION_ARGS)
 {
-	ImportRun  *run = palloc0(sizeof(ImportRun));
+	ImportRun  *run;
 	char	   *query;
 
 	sql_require_writable("import");
 	sql_require_argument(fcinfo, 0, "query");
 	query = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	run->revision = arg_revision(fcinfo, 1);
-	run->replace = sql_arg_bool(fcinfo, 2);
-	run->chunk_context = AllocSetContextCreate(CurrentMemoryContext, "quorum import",
-											   ALLOCSET_DEFAULT_SIZES);
+	run = import_create(fcinfo, 1);
 
 	run_query(run, query);
-	check_import(run);
-
-	if (!pg_strong_random(&run->import, sizeof(run->import)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate a random number")));
-	run->import |= 1;			/* not 0 */
+	import_check(run);
+	import_start(run);
 	run_query(run, query);
 	PG_RETURN_INT64(run->result);
 }
@@ -353,6 +397,6 @@ quorum_discard_import(PG_FUNCTION_ARGS)
 	if (meta->import == NULL)
 		PG_RETURN_BOOL(false);
 
-	discard_import(meta->import->copy);
+	import_discard(meta->import->copy);
 	PG_RETURN_BOOL(true);
 }

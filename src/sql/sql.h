@@ -133,6 +133,9 @@ extern bool sql_sink_event(const Mvccpb__Event *event, void *arg);
  * not return.  The revisions go into the detail where they say something. */
 extern void sql_raise(StoreError error, int64 revision, int64 compacted_revision);
 
+/* The statement has a password in it: show another one from here on (auth.c) */
+extern void sql_hide_statement(const char *instead);
+
 static inline void
 sql_check(StoreError error, const StoreRangeInfo *info)
 {
