@@ -694,7 +694,9 @@ flush(Conn *conn)
 	{
 		drop_buffer(conn);
 		timer_clear(&conn->write_timer);
-		if (conn->closing && conn->protocol->at_rest(conn))
+		if (i == WRITES_PER_TURN)
+			conn_touch(conn);	/* has had its share; there may be more to produce */
+		else if (conn->closing && conn->protocol->at_rest(conn))
 		{
 			linger(conn);
 			return;

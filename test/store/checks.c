@@ -138,6 +138,46 @@ check_range(World *world)
 	check_messages_equal(world, "range", &collector.response->base, &expected->base);
 }
 
+/* The same request in slices, ended by the visitor or by the time, gives the same */
+static void
+check_range_slices(World *world)
+{
+	Model	   *model = world->model;
+	Etcdserverpb__RangeRequest *request = gen_range(&world->gen, model->revision, model->compacted);
+	Etcdserverpb__RangeResponse *expected = NULL;
+	StoreError	expected_error = model_range(model, request, false, &expected);
+	StoreRangeRead *read = store_range_begin(request, true, gen_chance(&world->gen, 50));
+	int			usec = gen_chance(&world->gen, 50) ? 1 : 1000000;
+	StoreRangeState state = STORE_RANGE_MORE;
+	RangeCollector collector;
+	StoreError	error = STORE_OK;
+
+	range_collector_init(&collector);
+	while (error == STORE_OK && state != STORE_RANGE_DONE)
+	{
+		/* so that a slice ends with a key now and then */
+		collector.stop_after = (int) collector.response->n_kvs + 1 +
+			(int) gen_number(&world->gen, 5);
+		error = store_range_slice(read, world->tree, NULL, usec, collect_kv, &collector, &state);
+		if (error == STORE_OK && state == STORE_RANGE_AGAIN)
+			fail(world, "range in slices began anew");
+	}
+	if (error != expected_error)
+		fail(world, "range in slices: error %d, the model says %d", error, expected_error);
+	if (error == STORE_OK)
+	{
+		if (store_range_info(read)->revision != model->revision)
+			fail(world, "range in slices: revision " INT64_FORMAT,
+				 store_range_info(read)->revision);
+		expected->header = NULL;
+		collector.response->count = store_range_info(read)->count;
+		collector.response->more = store_range_info(read)->more;
+		check_messages_equal(world, "range in slices", &collector.response->base,
+							 &expected->base);
+	}
+	store_range_end(read);
+}
+
 /* A visitor that stops gets what it would have got first */
 static void
 check_range_stop(World *world)
@@ -479,6 +519,8 @@ world_check_reads(World *world, int n)
 			check_read_txn(world);
 		else
 			check_events(world);
+		if (i % 4 == 0)
+			check_range_slices(world);
 		if (i % 8 == 0)
 			check_range_stop(world);
 		world_check_access(world, 3);
