@@ -81,10 +81,12 @@ make_members(size_t *n, uint64 without, uint64 subject_id, Etcdserverpb__Member 
 {
 	List	   *records = store_read_members(call_store());
 	Etcdserverpb__Member **members = palloc((list_length(records) + 1) * sizeof(void *));
-	MemberStatus status;
+	uint64		cluster;
+	uint64		self;
+	uint64		term;
 	ListCell   *lc;
 
-	member_get_status(&status);
+	member_get_identity(&cluster, &self, &term);
 	*n = 0;
 	foreach(lc, records)
 	{
@@ -92,7 +94,7 @@ make_members(size_t *n, uint64 without, uint64 subject_id, Etcdserverpb__Member 
 
 		if (record->id == without)
 			continue;
-		members[*n] = make_member(record, status.member_id);
+		members[*n] = make_member(record, self);
 		if (subject != NULL && record->id == subject_id)
 			*subject = members[*n];
 		(*n)++;

@@ -101,7 +101,9 @@ change_alarm(Call *call, const Etcdserverpb__AlarmRequest *request)
 	Quorum__Command command = QUORUM__COMMAND__INIT;
 	StoreError	error = caller_name_command(call, &command);
 
-	if (error == STORE_OK && request->alarm == ETCDSERVERPB__ALARM_TYPE__NONE)
+	if (error == STORE_OK && request->alarm == ETCDSERVERPB__ALARM_TYPE__NONE &&
+		(request->action == ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__ACTIVATE ||
+		 request->action == ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__DEACTIVATE))
 	{
 		/* the alarm that is none can be turned on and off without effect */
 		error = caller_require_admin(call);
@@ -162,14 +164,6 @@ fill_errors(Etcdserverpb__StatusResponse *response, const Quorum__StoreMeta *met
 					 meta->alarms[i]->alarm == ETCDSERVERPB__ALARM_TYPE__NOSPACE ? "NOSPACE" : "CORRUPT");
 }
 
-static bool
-is_learner(const MemberStatus *status)
-{
-	Quorum__Member *record = store_find_member(call_store(), status->member_id);
-
-	return record != NULL && record->is_learner;
-}
-
 /* Of this member as it is, with or without a quorum, and a store */
 static void
 status_message(Call *call, const ProtobufCMessage *message)
@@ -199,6 +193,7 @@ status_message(Call *call, const ProtobufCMessage *message)
 	response.raftterm = status.term;
 	response.raftindex = status.commit_index;
 	response.raftappliedindex = status.applied_index;
+	response.islearner = status.role == MEMBER_LEARNER;
 	response.dbsizequota = (int64) setting_quota_bytes;
 	response.downgradeinfo = &downgrade;
 	if (meta != NULL)
@@ -206,7 +201,6 @@ status_message(Call *call, const ProtobufCMessage *message)
 		tree_stat(call_store(), &stat);
 		response.dbsize = (int64) stat.pages * BLCKSZ;
 		response.dbsizeinuse = (int64) (stat.pages - stat.free_pages) * BLCKSZ;
-		response.islearner = is_learner(&status);
 	}
 	fill_errors(&response, meta);
 	header_fill(&header, meta != NULL ? meta->revision : 0);

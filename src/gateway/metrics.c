@@ -117,7 +117,7 @@ add_histogram(StatsHistogram *to, const StatsHistogram *from)
  */
 
 static void
-member_metrics(StringInfo text, const MemberStatus *status, bool learner)
+member_metrics(StringInfo text, const MemberStatus *status)
 {
 	MemberStats stats;
 
@@ -132,7 +132,8 @@ member_metrics(StringInfo text, const MemberStatus *status, bool learner)
 	gauge(text, "etcd_server_has_leader", "Whether a leader is known.", status->leader_id != 0);
 	gauge(text, "etcd_server_is_leader", "Whether this member leads.",
 		  status->role == MEMBER_LEADER);
-	gauge(text, "etcd_server_is_learner", "Whether this member is a learner.", learner);
+	gauge(text, "etcd_server_is_learner", "Whether this member is a learner.",
+		  status->role == MEMBER_LEARNER);
 	counter(text, "etcd_server_leader_changes_seen_total", "Changes of leader that were seen.",
 			stats.counters[STAT_LEADER_CHANGES]);
 	gauge(text, "etcd_server_proposals_committed_total", "Index of the last committed entry.",
@@ -491,13 +492,10 @@ metrics_text(void)
 {
 	StringInfoData text;
 	MemberStatus status;
-	Quorum__Member *record = NULL;
 
 	initStringInfo(&text);
 	member_get_status(&status);
-	if (call_store() != NULL)
-		record = store_find_member(call_store(), status.member_id);
-	member_metrics(&text, &status, record != NULL && record->is_learner);
+	member_metrics(&text, &status);
 	duration_metrics(&text);
 	peer_metrics(&text, status.member_id);
 	if (call_store() != NULL)

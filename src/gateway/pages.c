@@ -223,19 +223,6 @@ alarm_is_on(int kind)
 	return call_store() != NULL && store_alarm_active(store_read_meta(call_store()), kind);
 }
 
-static bool
-is_learner(void)
-{
-	MemberStatus status;
-	Quorum__Member *record;
-
-	if (call_store() == NULL)
-		return false;
-	member_get_status(&status);
-	record = store_find_member(call_store(), status.member_id);
-	return record != NULL && record->is_learner;
-}
-
 /* MemberCallDone */
 static void
 barrier_passed(MemberCallOutcome outcome, Quorum__Result *result,
@@ -281,7 +268,7 @@ get_checks(PageRequest *request, int checks)
 		state->failures[CHECK_DATA_CORRUPTION] = "alarm activated: CORRUPT";
 	if (checks & (1 << CHECK_SERIALIZABLE_READ))
 		state->failures[CHECK_SERIALIZABLE_READ] = try_read();
-	if ((checks & (1 << CHECK_NON_LEARNER)) && is_learner())
+	if ((checks & (1 << CHECK_NON_LEARNER)) && member_is_learner())
 		state->failures[CHECK_NON_LEARNER] = "not supported for learner";
 	if (checks & (1 << CHECK_LINEARIZABLE_READ))
 		begin_barrier(request);

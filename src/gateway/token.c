@@ -198,11 +198,12 @@ sign(const char *verifier, size_t verifier_len, const char *nonce,
 	uint8		derive[sizeof(purpose) + sizeof(uint64)];
 	uint8		key[DIGEST_BYTES];
 	uint8	   *text = palloc(NONCE_LETTERS + payload_len);
-	MemberStatus status;
 	uint64		cluster;
+	uint64		member;
+	uint64		term;
 
-	member_get_status(&status);
-	cluster = pg_hton64(status.cluster_id);
+	member_get_identity(&cluster, &member, &term);
+	cluster = pg_hton64(cluster);
 	memcpy(derive, purpose, sizeof(purpose));
 	memcpy(derive + sizeof(purpose), &cluster, sizeof(cluster));
 	memcpy(text, nonce, NONCE_LETTERS);
