@@ -73,7 +73,7 @@ SELECT name, conninfo, is_learner, is_leader, is_self, lag, state FROM quorum.me
 
 -- a voter comes as a learner, and so takes part in nothing before it is there
 SELECT quorum.member_add('n2', 'https://[::1]:1') AS n2 \gset
-SELECT quorum.member_add('n3', 'http://127.0.0.1:3', learner => true) AS n3 \gset
+SELECT quorum.member_add('n3', 'http://127.0.0.1:2', learner => true) AS n3 \gset
 SELECT :n2 > 0 AND :n3 > 0 AS ids, to_hex(:n2) AS n2_hex \gset
 SELECT name, conninfo, client_urls, is_learner, is_leader, is_self, lag IS NOT NULL AS lag, state, last_heard FROM quorum.members ORDER BY name;
 SELECT count(*) FROM quorum.members WHERE id = lpad(:'n2_hex', 16, '0');

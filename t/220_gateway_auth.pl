@@ -143,6 +143,9 @@ refused('a user without a password', 3, 'authentication failed, invalid user ID 
 	{ name => 'cert', password => '' });
 refused('a password that is too long', 3, 'authentication failed, invalid user ID or password', 1, '/auth/authenticate',
 	{ name => 'careless', password => 'x' x 100000 });
+refused("a name of $_ bytes", 3, 'authentication failed, invalid user ID or password', 1, '/auth/authenticate',
+	{ name => 'root' . 'x' x ($_ - 4), password => 'secret-of-root' })
+  for (2048, 2049, 65540, 1_000_000);
 ok(token(1, 'careless', ''), 'the empty password, where it is the one');
 
 my $root  = token(1, 'root',  'secret-of-root');

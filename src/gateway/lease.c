@@ -70,7 +70,9 @@ grant_message(Call *call, const ProtobufCMessage *message)
 	grant.ttl = Max(grant.ttl, member_min_lease_ttl());
 	command.op_case = QUORUM__COMMAND__OP_LEASE_GRANT;
 	command.lease_grant = &grant;
-	error = store_validate(&command, 0, 0);
+	error = caller_require_user(call);
+	if (error == STORE_OK)
+		error = store_validate(&command, 0, 0);
 	if (error != STORE_OK)
 		errors_finish(call, error);
 	else

@@ -133,17 +133,39 @@ address_to_url(const char *conninfo)
 	return psprintf(strchr(host, ':') != NULL ? "%s://[%s]:%s" : "%s://%s:%s", scheme, host, port);
 }
 
+/* An option of a conninfo, as option_value() */
+static char *
+conninfo_value(const char *conninfo, const char *keyword)
+{
+	PQconninfoOption *options = parse_conninfo(conninfo);
+	char	   *value;
+
+	if (options == NULL)
+		return NULL;
+	value = option_value(options, keyword);
+	PQconninfoFree(options);
+	return value;
+}
+
 /*
  * address_equals() -- see address.h.
+ *
+ * Where both say at which address the host is, that counts: machines may share a name for the sake
+ * of a certificate.
  */
 bool
 address_equals(const char *a, const char *b)
 {
 	char	   *url_a = address_to_url(a);
 	char	   *url_b = address_to_url(b);
+	char	   *address_a;
+	char	   *address_b;
 
-	return url_a != NULL && url_b != NULL &&
-		strcmp(strchr(url_a, ':'), strchr(url_b, ':')) == 0;
+	if (url_a == NULL || url_b == NULL || strcmp(strchr(url_a, ':'), strchr(url_b, ':')) != 0)
+		return false;
+	address_a = conninfo_value(a, "hostaddr");
+	address_b = conninfo_value(b, "hostaddr");
+	return address_a == NULL || address_b == NULL || strcmp(address_a, address_b) == 0;
 }
 
 static void

@@ -58,9 +58,13 @@ read_item(Relation tree, uint8 space, const char *name, uint64 auth_revision, ui
 {
 	TreeKey		key;
 	TreeItem	item;
+	size_t		name_len = strlen(name);
 	char	   *value;
 
-	auth_tree_key(&key, space, name, strlen(name), auth_revision);
+	/* strangers name whom they like; nothing of such a length was ever made */
+	if (name_len > AUTH_MAX_NAME_BYTES)
+		return NULL;
+	auth_tree_key(&key, space, name, name_len, auth_revision);
 	if (!tree_lookup(tree, TREE_MAIN, &key, true, &item) ||
 		item.key.space != space ||
 		!bytes_equal(item.key.data, item.key.len, key.data, key.len) ||

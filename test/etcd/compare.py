@@ -111,9 +111,9 @@ def normalize(step, response):
         for field in ('raftAppliedIndex', 'dbSizeInUse', 'storageVersion', 'dbSizeQuota', 'downgradeInfo'):
             response.ClearField(field)
     elif name == 'Maintenance/Hash':
-        response.hash = min(1, response.hash)
+        response.hash = 0
     elif name == 'Maintenance/HashKV':
-        response.hash = min(1, response.hash)
+        response.hash = 0
         # etcd 3.6 and later only
         response.ClearField('hash_revision')
     elif name == 'Cluster/MemberList':
