@@ -41,6 +41,7 @@
 #include "../storage/storage.h"
 #include "../store/pbmem.h"
 #include "../store/store.h"
+#include "parking.h"
 #include "shared.h"
 #include "../compat.h"
 
@@ -320,32 +321,22 @@ wait_for_answer(RequestSlot *slot, int timeout_ms)
 {
 	static uint32 wait_event = 0;
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
-	long		left = timeout_ms;
+	long		left;
 
 	for (;;)
 	{
-		int			events;
+		uint32		state = pg_atomic_read_u32(&slot->state);
 
-		if (pg_atomic_read_u32(&slot->state) == SLOT_DONE)
-		{
-			pg_read_barrier();
-			return;
-		}
-
-		events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						   left, pgq_wait_event(&wait_event, "QuorumRequest"));
-		if (events & WL_LATCH_SET)
-			ResetLatch(MyLatch);
-		if (pg_atomic_read_u32(&slot->state) == SLOT_DONE)
+		if (state == SLOT_DONE)
 		{
 			pg_read_barrier();
 			return;
 		}
 		CHECK_FOR_INTERRUPTS();
-
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 		if (left <= 0)
 			return;
+		park(&slot->state, state, left, pgq_wait_event(&wait_event, "QuorumRequest"));
 	}
 }
 
@@ -418,7 +409,6 @@ do_request(SlotKind kind, QuestionKind question, uint64 number, const char *requ
 		report_no_memory();
 	if (len > 0)
 		memcpy(place, request, len);
-	slot->procno = pgq_my_procno();
 	if (slot_submit(slot, kind, question, number, len))
 		wake_procno(member_shared->worker_procno);
 
@@ -568,7 +558,6 @@ member_execute_detached(Quorum__Command *command)
 	pack_command(command, &packed, stack, sizeof(stack));
 	if (!slot_store_undo(slot, &packed))
 		return false;
-	slot->procno = pgq_my_procno();
 	slot_is_detached = true;
 	slot_begin_undo(slot);
 	return true;

@@ -33,6 +33,7 @@
 
 #include "../settings.h"
 #include "../store/pbmem.h"
+#include "parking.h"
 #include "worker.h"
 
 /* A round waits so long for more readers. */
@@ -81,7 +82,7 @@ tell_owner(RequestSlot *slot)
 		gateway_to_tell = true;
 	}
 	else
-		wake_procno(slot->procno);
+		unpark(&slot->state);
 }
 
 /*

@@ -76,13 +76,12 @@ typedef enum SlotOutcome
 
 typedef struct RequestSlot
 {
-	pg_atomic_uint32 state;		/* SlotState */
+	pg_atomic_uint32 state;		/* SlotState; a backend waits at this word (parking.c) */
 	pg_atomic_uint32 queued;	/* is it in the queue? */
 	pg_atomic_uint32 announced; /* of the gateway: is it among the answered? */
 	uint64		number;			/* unique for ever; low bits are the slot's index */
 	SlotKind	kind;
 	QuestionKind question;		/* of a SLOT_QUESTION */
-	int			procno;			/* of a backend: whose latch to set */
 	uint32		len;			/* of the request, later of the result */
 	dsa_pointer payload;		/* request, where too long for data; freed by the backend */
 	dsa_pointer result;			/* result, likewise */
