@@ -355,6 +355,28 @@ bad_token('the same that says RS256', hs256({ alg => 'RS256' }, \%good, slurp_fi
 sleep(3);
 refused('it does not slide', 16, 'invalid auth token', 2, '/auth/user/list', {}, $jwt);
 
+# every other method, made and verified by one member
+system("cd $folder && openssl genpkey -algorithm ed25519 -out ed.pem && openssl ecparam -name secp384r1 -genkey -noout -out ec384.pem"
+	. " && openssl ecparam -name secp521r1 -genkey -noout -out ec521.pem >/dev/null 2>&1") == 0 or die 'openssl failed';
+for my $method (
+	[ 'HS384', 'secret' ], [ 'HS512', 'secret' ], [ 'RS384', 'rsa.pem' ], [ 'RS512', 'rsa.pem' ], [ 'PS256', 'rsa.pem' ], [ 'PS384', 'rsa.pem' ],
+	[ 'PS512', 'rsa.pem' ], [ 'ES384', 'ec384.pem' ], [ 'ES512', 'ec521.pem' ], [ 'EdDSA', 'ed.pem' ])
+{
+	my ($name, $key) = @$method;
+	$cluster->sql(1, "ALTER SYSTEM SET pg_quorum.auth_token = 'jwt,sign-method=$name,priv-key=$folder/$key'");
+	$cluster->sql(1, 'SELECT pg_reload_conf()');
+	my $token;
+	$cluster->wait_until("tokens of $name", sub {
+		$token = token(1, 'root', 'secret-of-root') // '';
+		return (eval { $json->decode(decode_base64url((split(/\./, $token))[0]))->{alg} } // '') eq $name;
+	});
+	done("$name", 1, '/auth/user/list', {}, $token);
+	my ($head, $body, $signature) = split(/\./, $token);
+	my $bytes = decode_base64url($signature);
+	substr($bytes, length($bytes) / 2, 1) ^= "\x10";
+	bad_token("one of $name with a changed signature", "$head.$body." . encode_base64url($bytes));
+}
+
 set_tokens("jwt,sign-method=ES256,priv-key=$folder/ec.pem", 1);
 set_tokens("jwt,sign-method=ES256,pub-key=$folder/ec.pub", 2);
 $jwt = token(1, 'root', 'secret-of-root');

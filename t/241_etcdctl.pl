@@ -373,7 +373,9 @@ typed('role get app --user=app:apppw');
 typed('role get root --user=app:apppw');
 typed('watch b --user=app:apppw');
 typed('user add other:pw --user=app:apppw');
-typed('compaction 7 --user=app:apppw');
+# etcd 3.4 lets everybody compact; later ones want the role root.
+like(etcdctl($cluster->endpoints, qw(compaction 7 --user=app:apppw))->{err}, qr/Error: etcdserver: permission denied/,
+	'etcdctl compaction 7 --user=app:apppw') unless $subject_is_etcd;
 same('user passwd', qw(user passwd app --interactive=false --user=root:rootpw), { input => "new\n" });
 typed('get a --user=app:apppw');
 typed('get a --user=app:new');
@@ -533,6 +535,8 @@ for my $side ($cluster, $etcds)
 	my $note = sub { my ($name, $r) = @_; push @said, "$name: " . shown($r) };
 	my $list = sub {
 		my $r = etcdctl($endpoints, qw(member list));
+		# etcd 3.4 forgets with an update that a member is a learner.
+		$r->{out} =~ s/^(\w+, unstarted, .*), false$/$1, true/mg;
 		push @said, join("\n", sort split(/\n/, plain($r->{out})));
 	};
 	$note->('remove of no member', etcdctl($endpoints, qw(member remove 123456)));
@@ -548,7 +552,10 @@ for my $side ($cluster, $etcds)
 	my ($id) = $added->{out} =~ /^Member\s+([0-9a-f]+) added/;
 	$list->();
 	$note->('a second learner', etcdctl($endpoints, 'member', 'add', 'n5', '--learner', '--peer-urls=http://127.0.0.1:1'));
-	$note->('the same URL', etcdctl($endpoints, 'member', 'add', 'n5', "--peer-urls=$url"));
+	# etcd makes ids of the URL and the second, and looks at the id first.
+	my $again = etcdctl($endpoints, 'member', 'add', 'n5', "--peer-urls=$url");
+	s/member ID already exist/Peer URLs already exists/g for $again->{err};
+	$note->('the same URL', $again);
 	$note->('promote of a learner that is not there yet', etcdctl($endpoints, 'member', 'promote', $id // 'none'));
 	$note->('update', etcdctl($endpoints, 'member', 'update', $id // 'none', '--peer-urls=http://127.0.0.1:2'));
 	$list->();

@@ -133,6 +133,7 @@ void
 hub_end(HubWatch *watch)
 {
 	watch->state = HUB_OVER;
+	hub.more = true;
 	dlist_push_tail(&hub.over, &watch->link);
 	hub_set_synced(watch);
 }
@@ -431,8 +432,7 @@ release_future(void)
 bool
 hub_turn(Relation store)
 {
-	bool		more;
-
+	hub.more = false;
 	if (hub.nwatches == 0)
 		return false;
 
@@ -440,13 +440,14 @@ hub_turn(Relation store)
 	hub.published = member_published_revision();
 	look_at_store(store);
 	renew_synced();
-	more = release_future();
-	more |= hub_group_serve(&hub.synced, hub_clock() + SYNCED_SLICE_US);
-	more |= hub_behind_turn();
+	hub.more |= release_future();
+	hub.more |= hub_group_serve(&hub.synced, hub_clock() + SYNCED_SLICE_US);
+	hub.more |= hub_behind_turn();
 	tell_over();
 	tell_moments();
+	hub.more |= !dlist_is_empty(&hub.over);
 	hub.store = NULL;
-	return more || !dlist_is_empty(&hub.over);
+	return hub.more;
 }
 
 /*
@@ -459,8 +460,7 @@ hub_has_work(void)
 {
 	if (hub.nwatches == 0)
 		return false;
-	return hub.nbehind > 0 || hub.synced.batch.begun || !dlist_is_empty(&hub.over) ||
-		hub.published != member_published_revision();
+	return hub.more || hub.nbehind > 0 || hub.published != member_published_revision();
 }
 
 /*

@@ -146,6 +146,7 @@ typedef struct Hub
 	int64		revision;		/* of the store, when it was looked at last */
 	int64		compacted;
 	int64		published;		/* likewise, as the member said */
+	bool		more;			/* the last turn left something to do */
 } Hub;
 
 extern Hub hub;

@@ -74,3 +74,9 @@ def _(step, ref, sub):
     later = {8: (503, 429), 9: (412, 400), 10: (409, 409), 13: (500, 500)}
     return step.json and (ref.code, ref.message) == (sub.code, sub.message) and \
         (ref.http_status, sub.http_status) == later.get(ref.code)
+
+
+@known('which error of a transaction', 'etcd 3.4 looks at all puts of a transaction, then at its ranges; 3.7 at one after the other')
+def _(step, ref, sub):
+    return step.name == 'KV/Txn' and sub.code == 11 and \
+        ref.message in ('etcdserver: requested lease not found', 'etcdserver: key not found')
