@@ -558,7 +558,7 @@ member_calls_send(void)
 	if (!worker_to_wake)
 		return;
 	worker_to_wake = false;
-	wake_procno(member_shared->worker_procno);
+	wake_worker();
 }
 
 /* ---------- answers ---------- */

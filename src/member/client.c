@@ -410,7 +410,7 @@ do_request(SlotKind kind, QuestionKind question, uint64 number, const char *requ
 	if (len > 0)
 		memcpy(place, request, len);
 	if (slot_submit(slot, kind, question, number, len))
-		wake_procno(member_shared->worker_procno);
+		wake_worker();
 
 	PG_TRY();
 	{

@@ -55,7 +55,7 @@ member_flusher_main(Datum arg)
 
 	before_shmem_exit(flusher_leaves, (Datum) 0);
 	member_shared->flusher_procno = pgq_my_procno();
-	wake_procno(member_shared->worker_procno);
+	wake_worker();
 
 	for (;;)
 	{
@@ -87,7 +87,7 @@ member_flusher_main(Datum arg)
 			stats_observe(HISTOGRAM_FLUSHER_FSYNC, INSTR_TIME_GET_MICROSEC(end));
 			pg_write_barrier();
 			pg_atomic_write_u64(&member_shared->flush_done, wanted);
-			wake_procno(member_shared->worker_procno);
+			wake_worker();
 			continue;
 		}
 

@@ -318,7 +318,7 @@ member_receive(const char *bytes, uint32 len)
 	if (give_up != 0)
 		ConditionVariableCancelSleep();
 
-	wake_procno(member_shared->worker_procno);
+	wake_worker();
 }
 
 bool

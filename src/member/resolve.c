@@ -214,6 +214,6 @@ member_resolver_main(Datum arg)
 			ereport(LOG, (errmsg("could not look up host name \"%s\" of a member: %s",
 								 host, gai_strerror(rc))));
 	}
-	wake_procno(member_shared->worker_procno);
+	wake_worker();
 	proc_exit(0);
 }

@@ -135,7 +135,7 @@ hand_over(void)
 	if (member_shared->worker_procno < 0 &&
 		pg_atomic_compare_exchange_u32(&slot->state, &expected, STREAM_NONE))
 		return false;
-	wake_procno(member_shared->worker_procno);
+	wake_worker();
 	return true;
 }
 

@@ -103,7 +103,7 @@ give_up(void)
 		   !session_lease_move(lease, SESSION_LEASE_LOST, SESSION_LEASE_ENDING))
 		;
 	pg_atomic_write_u32(&session_leases->changed, 1);
-	wake_procno(member_shared->worker_procno);
+	wake_worker();
 }
 
 static void

@@ -87,6 +87,7 @@ member_preload(void)
 				(errmsg("could not create a socket pair: %m")));
 		member_stream_sockets[0] = member_stream_sockets[1] = -1;
 	}
+	alarm_preload();
 }
 
 /*
@@ -136,6 +137,7 @@ member_shmem_init(void)
 		pg_atomic_init_u64(&member_shared->published_revision, 0);
 		pg_atomic_init_u64(&member_shared->fresh_since, 0);
 		pg_atomic_init_u32(&member_shared->store_generation, 0);
+		pg_atomic_init_u32(&member_shared->alarm, 0);
 		pg_atomic_init_u32(&member_shared->reads_queued, 0);
 		pg_atomic_init_u32(&member_shared->reads_wanted, 0);
 		pg_atomic_init_u64(&member_shared->flush_wanted, 0);
@@ -247,7 +249,7 @@ slot_begin_undo(RequestSlot *slot)
 	pg_write_barrier();
 	pg_atomic_write_u32(&slot->state, SLOT_QUEUED);
 	queue_push(slot - member_slots);
-	wake_procno(member_shared->worker_procno);
+	wake_worker();
 }
 
 /*

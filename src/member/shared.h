@@ -217,6 +217,7 @@ typedef struct MemberShared
 
 	/* processes; -1 where not running */
 	int			worker_procno;
+	pg_atomic_uint32 alarm;		/* what the worker does (alarm.c) */
 	int			flusher_procno;
 	int			caller_procno;	/* the gateway, owner of the slots from MaxBackends on */
 
@@ -374,5 +375,9 @@ extern void member_receive(const char *bytes, uint32 len);
 
 /* wake a process by number; no-op for -1 */
 extern void wake_procno(int procno);
+
+/* alarm.c: have the raft worker look for work; any process */
+extern void alarm_preload(void);
+extern void wake_worker(void);
 
 #endif							/* PGQ_MEMBER_SHARED_H */

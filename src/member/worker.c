@@ -765,10 +765,16 @@ rebuild_wait_set(void)
 {
 	if (wait_set != NULL)
 		FreeWaitEventSet(wait_set);
-	wait_set = pgq_create_wait_event_set(2 + MEMBER_MAX_PEERS * LINK_COUNT + STREAMS_MAX);
+	wait_set = pgq_create_wait_event_set(3 + MEMBER_MAX_PEERS * LINK_COUNT + STREAMS_MAX);
 	AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-	streams_from = 2 + peers_add_events(wait_set);
+	streams_from = 2;
+	if (alarm_descriptor() >= 0)
+	{
+		AddWaitEventToSet(wait_set, WL_SOCKET_READABLE, alarm_descriptor(), NULL, wait_set);
+		streams_from++;
+	}
+	streams_from += peers_add_events(wait_set);
 	streams_add_events(wait_set);
 }
 
@@ -812,12 +818,17 @@ wait_for_work(void)
 		return;
 	}
 
+	if (timeout > 0 && !alarm_may_sleep())
+		timeout = 0;
 	n = WaitEventSetWait(wait_set, timeout, events, lengthof(events),
 						 pgq_wait_event(&wait_event, "QuorumWorkerMain"));
+	alarm_awake();
 	for (i = 0; i < n; i++)
 	{
 		if (events[i].events & WL_LATCH_SET)
 			ResetLatch(MyLatch);
+		else if (events[i].user_data == wait_set)
+			alarm_answered();
 		else if (events[i].pos >= streams_from)
 			streams_event(events[i].user_data);
 		else

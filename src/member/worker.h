@@ -318,6 +318,12 @@ extern void ready_hand_over(void);	/* outside of a turn: pass leadership on */
 extern void apply_run(void);	/* a bounded amount */
 extern void log_trim(void);
 
+/* alarm.c: the sleeping side */
+extern int	alarm_descriptor(void);
+extern bool alarm_may_sleep(void);
+extern void alarm_awake(void);
+extern void alarm_answered(void);
+
 /* applydelay.c */
 extern void apply_delay_begin(void);
 extern bool apply_may_wait(void);
