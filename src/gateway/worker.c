@@ -202,7 +202,9 @@ turn(void)
 	conns_flush();
 	conns_reap();
 	calls_reap();
-	more_work |= conns_have_more();
+
+	/* a client that sent ahead has had its answer, and comes with the next request */
+	more_work |= conns_have_more() || (store_retry_ms == 0 && calls_runnable());
 }
 
 /* ----------------------------------------------------------------
