@@ -97,6 +97,25 @@ my $pid = gateway_pid();
 $cluster->sql(1, q{SELECT quorum.put('foo', 'bar')});
 my $get_foo = '{"key":"' . encode_base64('foo', '') . '"}';
 
+subtest 'many connections' => sub {
+	alive('before');
+	my $before = memory();
+	my @idle = map { my $client = RawClient->http2($endpoint); $client->call(1, $health, ''); $client->status(1); $client } 1 .. 500;
+	my $each = (memory() - $before) / 500;
+	note(sprintf('%.1f kB a connection', $each));
+	cmp_ok($each, '<', 50, 'an idle connection takes less than 50 kB');
+	my @silent = map { RawClient->new($endpoint) } 1 .. 300;
+	alive('while 300 say nothing');
+	configure(max_client_connections => 810);
+	my @more = map { RawClient->new($endpoint) } 1 .. 20;
+	ok($more[-1]->is_closed, 'one too many is closed');
+	@idle = @silent = @more = ();
+	sleep(0.5);
+	configure(max_client_connections => 10000);
+	alive('afterwards');
+	done_testing();
+};
+
 subtest 'HTTP/1.1: requests' => sub {
 	my ($status, $head, $body) = http('POST /v3/kv/range', $get_foo);
 	is($status, 200, 'a range');
@@ -424,25 +443,6 @@ subtest 'slow readers' => sub {
 	alive('when the memory of clients is limited');
 	@slow = ();
 	configure(client_memory => '512MB');
-	done_testing();
-};
-
-subtest 'many connections' => sub {
-	alive('before');
-	my $before = memory();
-	my @idle = map { my $client = RawClient->http2($endpoint); $client->call(1, $health, ''); $client->status(1); $client } 1 .. 500;
-	my $each = (memory() - $before) / 500;
-	note(sprintf('%.1f kB a connection', $each));
-	cmp_ok($each, '<', 50, 'an idle connection takes less than 50 kB');
-	my @silent = map { RawClient->new($endpoint) } 1 .. 300;
-	alive('while 300 say nothing');
-	configure(max_client_connections => 810);
-	my @more = map { RawClient->new($endpoint) } 1 .. 20;
-	ok($more[-1]->is_closed, 'one too many is closed');
-	@idle = @silent = @more = ();
-	sleep(0.5);
-	configure(max_client_connections => 10000);
-	alive('afterwards');
 	done_testing();
 };
 

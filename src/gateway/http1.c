@@ -280,7 +280,10 @@ on_head_complete(http_parser *parser)
 	set_timer(conn, BODY_SILENCE_MS);
 
 	if (parser->http_major > 1)
+	{
+		http1->keep_alive = false;
 		stream_answer(stream, 505, NULL, "", 0);
+	}
 	else
 		stream_route(stream);
 	if (stream->status != 0)

@@ -23,6 +23,7 @@ use warnings;
 use Exporter 'import';
 use IO::Select;
 use IO::Socket::INET;
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes 'time';
 
 our @EXPORT = qw(DATA HEADERS RST_STREAM SETTINGS PING GOAWAY WINDOW_UPDATE CONTINUATION
@@ -41,6 +42,7 @@ sub new
 {
 	my ($class, $endpoint) = @_;
 	my $socket = IO::Socket::INET->new(PeerAddr => $endpoint, Timeout => SOON) or die "could not connect to $endpoint: $!";
+	$socket->setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
 	$socket->blocking(0);
 	return bless { socket => $socket, in => '', frames => [], status => {}, data => {} }, $class;
 }
