@@ -65,9 +65,9 @@ etcd3:
   hosts: @{[ join(',', map { $cluster->endpoint($_) } $cluster->members) ]}
 bootstrap:
   dcs:
-    ttl: 20
+    ttl: 15
     loop_wait: 2
-    retry_timeout: 8
+    retry_timeout: 6
     maximum_lag_on_failover: 10000000
     postgresql:
       use_pg_rewind: true
