@@ -690,21 +690,19 @@ flush(Conn *conn)
 	if (conn->state != CONN_OPEN)
 		return;
 
+	if (i == WRITES_PER_TURN || (conn->out != NULL && conn->out->end > 0 && !conn->write_blocked))
+		conn_touch(conn);		/* has had its share of the turn */
 	if (conn->out == NULL || conn->out->end == 0)
 	{
 		drop_buffer(conn);
 		timer_clear(&conn->write_timer);
-		if (i == WRITES_PER_TURN)
-			conn_touch(conn);	/* has had its share; there may be more to produce */
-		else if (conn->closing && conn->protocol->at_rest(conn))
+		if (conn->closing && conn->protocol->at_rest(conn))
 		{
 			linger(conn);
 			return;
 		}
 	}
-	else if (!conn->write_blocked)
-		conn_touch(conn);		/* has had its share of the turn */
-	else if (conn->write_timer.at == 0)
+	else if (conn->write_blocked && conn->write_timer.at == 0)
 	{
 		conn->progress_at = gateway_now;
 		timer_set(&conn->write_timer, TimestampTzPlusMilliseconds(gateway_now, WRITE_STALL_MS),

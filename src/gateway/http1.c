@@ -279,7 +279,13 @@ on_head_complete(http_parser *parser)
 		stream->head_too_large = true;
 	set_timer(conn, BODY_SILENCE_MS);
 
-	stream_route(stream);
+	if (parser->http_major > 1)
+	{
+		http1->keep_alive = false;
+		stream_answer(stream, 505, NULL, "", 0);
+	}
+	else
+		stream_route(stream);
 	if (stream->status != 0)
 	{
 		/* refused; is the rest worth to be read? */
@@ -609,6 +615,7 @@ http1_begin(Conn *conn)
 	http_parser_init(&http1->parser, HTTP_REQUEST);
 	http1->parser.data = conn;
 	conn->session = http1;
+	set_timer(conn, HEAD_MS);	/* a connection is not for nothing */
 	return true;
 }
 

@@ -334,17 +334,21 @@ listen_describe(char *text, size_t size)
 }
 
 /*
- * listen_problem() -- why the first one that is not open is not; "" if all are.
+ * listen_problem() -- what the first one that is not open is, and why; "" if all are.
  */
 const char *
 listen_problem(void)
 {
+	static char text[512];
 	int			i;
 
 	for (i = 0; i < n_listeners; i++)
 	{
 		if (listeners[i].poll.fd < 0 && listeners[i].problem[0] != '\0')
-			return listeners[i].problem;
+		{
+			snprintf(text, sizeof(text), "not on %s: %s", listeners[i].url, listeners[i].problem);
+			return text;
+		}
 	}
 	return "";
 }

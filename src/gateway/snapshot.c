@@ -10,7 +10,8 @@
  *		zero bytes up to the next multiple of 512; the digest of all of that
  *
  * It is made as the client takes it: no more than the call's queue holds is
- * read ahead.  While it goes on this member removes nothing that is compacted.  A store that is replaced
+ * read ahead.  While it goes on this member removes nothing that is compacted; so a client has to go on
+ * reading.  A store that is replaced
  * as a whole meanwhile ends it with an error.
  *
  * etcd tells how many bytes remain.  We know that at the end only; before, it is an estimate from the
@@ -48,6 +49,9 @@
 /* Snapshots under way at a time */
 #define SNAPSHOTS_MAX		4
 
+/* A client that takes nothing for so long keeps compaction waiting no longer */
+#define STALL_MS			(5 * 60 * 1000)
+
 typedef struct Snapshot
 {
 	dlist_node	node;
@@ -56,6 +60,7 @@ typedef struct Snapshot
 	uint32		generation;		/* of the store */
 	EVP_MD_CTX *digest;
 	bool		waiting;		/* for the client to read */
+	TimestampTz waits_since;
 	uint64		sent;
 	uint64		estimate;		/* of all of it */
 	uint32		blob_len;
@@ -173,6 +178,7 @@ run_slice(Call *call, void *arg)
 	if (call_is_congested(call))
 	{
 		snapshot->waiting = true;
+		snapshot->waits_since = gateway_now;
 		return;
 	}
 	if (snapshot->copy == NULL && !begin_copy(snapshot))
@@ -204,7 +210,11 @@ snapshot_turn(void)
 		Snapshot   *snapshot = dlist_container(Snapshot, node, iter.cur);
 
 		if (snapshot->waiting)
+		{
+			if (TimestampDifferenceExceeds(snapshot->waits_since, gateway_now, STALL_MS))
+				call_finish(snapshot->call, GRPC_ABORTED, "etcdserver: snapshot is not read");
 			continue;
+		}
 		active = true;
 		call_run_later(snapshot->call, run_slice, NULL);
 	}

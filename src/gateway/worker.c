@@ -202,7 +202,9 @@ turn(void)
 	conns_flush();
 	conns_reap();
 	calls_reap();
-	more_work |= conns_have_more();
+
+	/* a client that sent ahead has had its answer, and comes with the next request */
+	more_work |= conns_have_more() || (store_retry_ms == 0 && calls_runnable());
 }
 
 /* ----------------------------------------------------------------
@@ -252,20 +254,34 @@ wait_for_work(void)
  * ----------------------------------------------------------------
  */
 
+/*
+ * Show in the process title who is served, and in pg_stat_activity where, and what hinders that.
+ */
 static void
 show_state(void)
 {
-	static char shown[128];
-	char		title[128];
-	char		where[96];
+	static char shown_title[256];
+	static char shown_state[1024];
+	char		title[256];
+	char		state[1024];
+	char		where[512];
 
 	listen_describe(where, sizeof(where));
-	snprintf(title, sizeof(title), "%s%s%u connections", where, where[0] != '\0' ? " " : "",
+	snprintf(title, sizeof(title), "%.200s%s%u connections", where, where[0] != '\0' ? " " : "",
 			 gateway_stats.connections);
-	if (strcmp(title, shown) == 0)
-		return;
-	strlcpy(shown, title, sizeof(shown));
-	set_ps_display(title);
+	if (strcmp(title, shown_title) != 0)
+	{
+		strlcpy(shown_title, title, sizeof(shown_title));
+		set_ps_display(title);
+	}
+	snprintf(state, sizeof(state), "listens on %s%s%s", where[0] != '\0' ? where : "nothing",
+			 listen_problem()[0] != '\0' ? "; " : "", listen_problem());
+	if (strcmp(state, shown_state) != 0)
+	{
+		strlcpy(shown_state, state, sizeof(shown_state));
+		pgstat_report_activity(STATE_RUNNING, state);
+		pgstat_report_activity(STATE_IDLE, NULL);
+	}
 }
 
 /*
@@ -358,7 +374,6 @@ gateway_start(void)
 	listen_open();
 	show_state();
 	pgstat_report_appname("pg_quorum gateway");
-	pgstat_report_activity(STATE_IDLE, NULL);
 }
 
 /*

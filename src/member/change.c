@@ -35,13 +35,16 @@ member_change_pack(Quorum__MemberRequest *request, uint32 *len)
 {
 	char	   *packed;
 
-	/* positive as a bigint, since it may become an id that people type */
+	/*
+	 * It may become an id that people type: positive as a bigint, and of 16 digits in
+	 * hexadecimal however it is printed.
+	 */
 	do
 	{
 		if (!pg_strong_random(&request->number, sizeof(request->number)))
 			elog(ERROR, "could not generate a random number");
 		request->number >>= 1;
-	} while (request->number == 0);
+	} while ((request->number >> 60) == 0);
 
 	*len = quorum__member_request__get_packed_size(request);
 	packed = palloc(*len);

@@ -572,15 +572,20 @@ peers_queue_forward(Peer *peer, uint64 term, uint64 request, const char *command
  * Tell a follower that its command was not proposed and can be tried again.
  */
 void
-peers_queue_refusal(Peer *peer, uint64 request)
+peers_queue_refusal(Peer *peer, const Quorum__Forward *forward)
 {
 	Link	   *link = link_for(peer, LINK_EXPRESS);
+	Quorum__Refusal *refusal;
 
 	if (link == NULL)
 		return;
+	refusal = palloc(sizeof(*refusal));
+	quorum__refusal__init(refusal);
+	refusal->request = forward->request;
+	refusal->term = forward->term;
 	link->batch.refused = grow_array(link->batch.refused, link->batch.n_refused,
-									 &link->refused_size, sizeof(uint64));
-	link->batch.refused[link->batch.n_refused++] = request;
+									 &link->refused_size, sizeof(void *));
+	link->batch.refused[link->batch.n_refused++] = refusal;
 }
 
 /*
@@ -677,7 +682,7 @@ link_send_batch(Link *link)
 	}
 	else
 		for (i = 0; i < link->batch.n_forwards; i++)
-			requests_refused(link->batch.forwards[i]->request);
+			requests_refused(link->batch.forwards[i]->request, link->batch.forwards[i]->term);
 	link_forget_batch(link);
 }
 

@@ -568,19 +568,23 @@ requests_take_forward(uint64 from, const Quorum__Forward *forward)
 		raft_propose(worker->raft, &entry, 1, NULL) != RAFT_OK)
 	{
 		if (peer != NULL)
-			peers_queue_refusal(peer, forward->request);
+			peers_queue_refusal(peer, forward);
 	}
 }
 
 /*
- * The leader did not propose a forwarded command: try again.
+ * A forwarded command was not proposed in this term: try again.
+ *
+ * A refusal can be late.  If the command has been forwarded again in a later term, that
+ * one counts, and to try once more would do it twice.
  */
 void
-requests_refused(uint64 number)
+requests_refused(uint64 number, uint64 term)
 {
 	RequestSlot *slot = slot_of(number);
 
-	if (slot != NULL && slot->number == number && slot->kind == SLOT_COMMAND)
+	if (slot != NULL && slot->number == number && slot->kind == SLOT_COMMAND &&
+		slot->term == term)
 		requeue(slot, SLOT_PROPOSED);
 }
 

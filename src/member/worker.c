@@ -519,7 +519,7 @@ take_batch(const char *bytes, uint32 len)
 	for (i = 0; i < batch->n_forwards; i++)
 		requests_take_forward(head.from, batch->forwards[i]);
 	for (i = 0; i < batch->n_refused; i++)
-		requests_refused(batch->refused[i]);
+		requests_refused(batch->refused[i]->request, batch->refused[i]->term);
 	for (i = 0; i < batch->n_questions; i++)
 		questions_take(head.from, batch->questions[i]);
 	for (i = 0; i < batch->n_answers; i++)

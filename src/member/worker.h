@@ -189,7 +189,7 @@ extern void peers_reload(void);		/* in a turn: from the store's members */
 extern Peer *peers_find(uint64 id);
 extern void peers_queue_message(Peer *peer, Quorum__PeerMessage *message);
 extern bool peers_queue_forward(Peer *peer, uint64 term, uint64 request, const char *command, uint32 len);
-extern void peers_queue_refusal(Peer *peer, uint64 request);
+extern void peers_queue_refusal(Peer *peer, const Quorum__Forward *forward);
 extern bool peers_queue_question(Peer *peer, Quorum__Question *question);
 extern void peers_queue_answer(Peer *peer, Quorum__Answer *answer);
 extern bool peers_send_join(Peer *peer, Quorum__JoinRequest *join);
@@ -226,7 +226,7 @@ extern bool peers_connection(const char *conninfo, PeerConnection *params);
 extern void requests_adopt(void);	/* at start: what an earlier worker left */
 extern void requests_take(void);
 extern void requests_take_forward(uint64 from, const Quorum__Forward *forward);
-extern void requests_refused(uint64 number);
+extern void requests_refused(uint64 number, uint64 term);
 extern void requests_complete(uint64 number, SlotOutcome outcome, const char *result, uint32 len);
 extern void requests_lost_before(uint64 term);
 extern void requests_read_answer(const struct raft_read *read);

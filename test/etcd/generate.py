@@ -165,6 +165,9 @@ class Generator:
                 c.value = self.value()
             else:
                 c.lease = self.lease() if self.chance(60) else 0
+                # Which is greater of ids that the servers have chosen is up to them
+                if c.lease >= CHOSEN_LEASES and c.result in (1, 2):
+                    c.result = 3
         return c
 
     def op(self, depth):
@@ -433,7 +436,8 @@ class Generator:
             w.filters.append(self.random.randrange(2))
         if self.chance(5):
             w.filters.append(self.random.randrange(2))
-        if self.chance(10):
+        # etcd keeps the id of a watch that was compacted
+        if self.chance(10) and (w.start_revision == 0 or w.start_revision > self.top):
             w.watch_id = self.random.choice([5, 6, 50])
         if self.chance(3):
             w.key, w.range_end = b'', self.random.choice([b'', b'\x00', b'x'])

@@ -10,6 +10,8 @@
 # IDENTIFICATION
 #   test/etcd/watches.py
 
+import time
+
 import client
 import generate
 import wire
@@ -174,7 +176,7 @@ class Watches:
             def fulfilled(_):
                 return condition(told)
             if not self.wait_one(told, fulfilled):
-                raise Difference('%s: %s: nothing came (%s)' % (told.side.name, what, told.stream.error))
+                raise Difference("%s: %s: nothing came (%s) by %s at %s; %d received, %s" % (told.side.name, what, told.stream.error, type(told.stream).__name__, told.side.endpoint.address, len(told.stream.received), time.asctime()))
 
     def wait_one(self, told, condition):
         told.take()
