@@ -152,6 +152,12 @@ typedef struct SharedBytes
 extern SharedBytes *shared_bytes_new(size_t len);	/* malloc'd, one reference; or NULL */
 /* while there is one reference; NULL if there is no memory for it, and then they are as before */
 extern SharedBytes *shared_bytes_resize(SharedBytes *bytes, size_t len);
+
+/*
+ * May so many bytes more be held for clients?  Large answers ask before they grow; what is already
+ * queued is taken from the clients that hold most.
+ */
+extern bool memory_allows(size_t more);
 extern void shared_bytes_release(SharedBytes *bytes);
 extern void call_send_packed(Call *call, const uint8 *head, size_t head_len,
 							 SharedBytes *body);

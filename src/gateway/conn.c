@@ -53,6 +53,9 @@
 #define LINGER_MS			2000
 #define LINGER_BYTES		(4 * 1024 * 1024)
 
+/* Who holds less is not asked to go for want of memory */
+#define LITTLE_BYTES		(64 * 1024)
+
 #define OUT_BUFFERS_KEPT	32
 
 /* Descriptors that are not for clients: PostgreSQL's own files */
@@ -140,9 +143,10 @@ conn_hold(Conn *conn, ssize_t n)
 }
 
 /*
- * The clients together hold more memory than they may: the one that holds most goes.
+ * The clients together hold more memory than they may: the one that holds most goes.  False if
+ * each holds so little that none is to blame.
  */
-static void
+static bool
 shed(void)
 {
 	Conn	   *largest = NULL;
@@ -155,13 +159,14 @@ shed(void)
 		if (largest == NULL || conn->buffered > largest->buffered)
 			largest = conn;
 	}
-	if (largest == NULL)
-		return;
+	if (largest == NULL || largest->buffered < LITTLE_BYTES)
+		return false;
 	ereport(LOG,
 			(errmsg("gateway closes a connection that holds %zu bytes of memory", largest->buffered),
 			 errdetail("All clients together hold more than pg_quorum.client_memory."),
 			 errhint("A client sends requests faster than they are carried out, or does not read its answers.")));
 	conn_abort(largest);
+	return true;
 }
 
 /*
@@ -264,10 +269,11 @@ free_conn(Conn *conn)
 void
 conns_reap(void)
 {
-	if (gateway_stats.buffered > (size_t) setting_client_memory * 1024)
-		shed();
-	while (!dlist_is_empty(&dead))
-		free_conn(dlist_container(Conn, node, dlist_pop_head_node(&dead)));
+	do
+	{
+		while (!dlist_is_empty(&dead))
+			free_conn(dlist_container(Conn, node, dlist_pop_head_node(&dead)));
+	} while (!memory_allows(0) && shed());
 }
 
 static void

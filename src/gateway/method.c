@@ -23,16 +23,6 @@
 #define SLOTS			512
 #define METHODS_MAX		128
 
-#pragma weak kv_methods
-#pragma weak watch_methods
-#pragma weak lease_methods
-#pragma weak cluster_methods
-#pragma weak maintenance_methods
-#pragma weak auth_methods
-#pragma weak lock_methods
-#pragma weak election_methods
-#pragma weak health_methods
-
 typedef struct Slot
 {
 	const char *path;
@@ -92,7 +82,7 @@ methods_init(void)
 	{
 		const Method *method;
 
-		for (method = services[i]; method != NULL && method->path != NULL; method++)
+		for (method = services[i]; method->path != NULL; method++)
 		{
 			Assert(n_methods < METHODS_MAX);
 			methods[n_methods] = method;

@@ -36,6 +36,9 @@
 /* First size of the buffer of a response */
 #define BODY_MIN_BYTES			4096
 
+/* A response up to this may always be made */
+#define BODY_SMALL_BYTES		(64 * 1024)
+
 /* Most bytes of a tag and a varint */
 #define FIELD_HEAD_MAX			11
 
@@ -103,10 +106,14 @@ body_reserve(RangeCall *range, size_t more)
 	}
 	if (range->body == NULL || wanted > range->body->len)
 	{
-		size_t		room = Max(wanted, BODY_MIN_BYTES);
-		SharedBytes *body = range->body == NULL ? shared_bytes_new(room) :
-			shared_bytes_resize(range->body, Max(room, range->body->len * 2));
+		size_t		old = range->body == NULL ? 0 : range->body->len;
+		size_t		room = Max(Max(wanted, BODY_MIN_BYTES), old * 2);
+		SharedBytes *body = NULL;
 
+		/* what is small is answered even while others have taken all the memory */
+		if (room <= BODY_SMALL_BYTES || memory_allows(room - old))
+			body = range->body == NULL ? shared_bytes_new(room) :
+				shared_bytes_resize(range->body, room);
 		if (body == NULL)
 		{
 			range->failed = &no_memory;

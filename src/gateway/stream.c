@@ -23,6 +23,12 @@
 
 /* ---------- shared bytes ---------- */
 
+bool
+memory_allows(size_t more)
+{
+	return gateway_stats.buffered + more <= (size_t) setting_client_memory * 1024;
+}
+
 SharedBytes *
 shared_bytes_new(size_t len)
 {
