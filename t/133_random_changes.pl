@@ -28,11 +28,12 @@ $cluster->make_member($_, "pg_quorum.initial_cluster_state = existing\n") for 4,
 
 sub some { return $_[ int(rand(@_)) ] }
 
-# Ask any running member for a change; what comes of it is in the log of the test.
+# Ask any running member, or one of some, for a change; what comes of it is in the log of the test.
 sub ask
 {
-	my ($call) = @_;
-	my $through = some(grep { ($cluster->try_sql($_, 'SELECT role FROM quorum.status') // '') =~ /^(?:leader|follower|learner)$/ } $cluster->running)
+	my ($call, @whom) = @_;
+	@whom = $cluster->members unless @whom;
+	my $through = some(grep { $cluster->is_running($_) && ($cluster->try_sql($_, 'SELECT role FROM quorum.status') // '') =~ /^(?:leader|follower|learner)$/ } @whom)
 	  // return;
 	my ($out, $err);
 	my $rc = $cluster->node($through)->psql('postgres', "SELECT $call", stdout => \$out, stderr => \$err, timeout => 30);
@@ -49,8 +50,9 @@ my %fault = (
 		$cluster->node($i)->psql('postgres', "SET statement_timeout = '2s'; SELECT quorum.rejoin()")
 		  if $cluster->is_running($i) && ($cluster->try_sql($i, 'SELECT role FROM quorum.status') // '') eq 'removed';
 	},
-	remove => sub { ask("quorum.member_remove('n" . some(1 .. 5) . "')") },
-	leave  => sub { ask('quorum.leave()') },
+	# n1 stays: who was removed finds the others again by its pg_quorum.initial_cluster
+	remove => sub { ask("quorum.member_remove('n" . some(2 .. 5) . "')") },
+	leave  => sub { ask('quorum.leave()', 2 .. 5) },
 	update => sub { my $i = some(1 .. 5); ask("quorum.member_update('n$i', '" . $cluster->peer_conninfo(1, $i) . ' connect_timeout=' . int(rand(90) + 10) . "')") },
 	move   => sub { ask("quorum.move_leader('n" . some(1 .. 5) . "')") },
 	kill_postmaster => sub { my $i = some(1 .. 5); note("kill n$i"); $cluster->kill_postmaster($i) if $cluster->is_running($i) },
