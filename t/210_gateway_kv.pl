@@ -19,8 +19,8 @@ use QuorumCluster;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $cluster = QuorumCluster->new('gateway_kv', gateway => 1)->start;
-my @members = $cluster->members;
+my $cluster = QuorumCluster->new('gateway_kv', members => 4, founders => 3, gateway => 1)->start;
+my @members = 1 .. 3;
 my %grpc    = map { $_ => Grpc->new($cluster->endpoint($_)) } @members;
 my $one     = $grpc{1};
 
@@ -42,7 +42,6 @@ sub refused
 
 {
 	my $put = put('f/a', '1');
-	my ($member) = map { hex } $cluster->sql(1, "SELECT id FROM quorum.members WHERE is_self");
 	is($put->{header}{revision}, 2, 'the first write makes revision 2');
 	is($put->{header}{raft_term}, $cluster->sql(1, 'SELECT term FROM quorum.status'), 'headers name the term');
 	my %ids = map { my $h = $grpc{$_}->done('KV/Range', key_of('f/a'))->{header}; ($h->{cluster_id} => 1) } @members;
@@ -228,6 +227,38 @@ is(put('f/big', 'x' x 1_500_000)->{header}{revision}, get('f/big')->{kvs}[0]{mod
 }
 
 # ---------------------------------------------------------------------------
+# No space
+# ---------------------------------------------------------------------------
+
+sub set_quota
+{
+	my ($quota) = @_;
+	$cluster->node(1)->append_conf('postgresql.conf', "pg_quorum.quota_bytes = '$quota'");
+	$cluster->node(1)->reload;
+	$cluster->wait_until('the quota', sub { $cluster->sql(1, 'SHOW pg_quorum.quota_bytes') eq $quota });
+	sleep(0.5);		# the gateway has heard of it, and looked at the store
+	return;
+}
+
+{
+	my $refusal = '8 etcdserver: mvcc: database space exceeded';
+	my $raised = sub { $cluster->sql(2, "SELECT quorum.read_barrier() \\g /dev/null\nSELECT count(*) FROM quorum.alarms WHERE alarm = 'NOSPACE'") };
+	set_quota('1MB');
+	refused('a put beyond the quota', $refusal, 'KV/Put', key_of('f/a', value => b64('1')));
+	is($raised->(), 1, '... raises the alarm first');
+	refused('a lease beyond the quota', $refusal, 'Lease/LeaseGrant', { TTL => 60 });
+	refused('a transaction with a put', $refusal, 'KV/Txn', { success => [ op_put('f/a', '1') ] });
+	is($grpc{2}->refusal('KV/Put', key_of('f/a', value => b64('1'))), $refusal, 'the alarm is for all members');
+	is(get('f/a')->{count}, 1, 'reading works');
+	is($one->done('KV/DeleteRange', key_of('f/big'))->{deleted}, 1, 'deleting works');
+	$one->done('KV/Compact', { revision => get('f/a')->{header}{revision} });
+	set_quota('0');
+	my ($alarm) = @{ $one->done('Maintenance/Alarm', {})->{alarms} };
+	$one->done('Maintenance/Alarm', { action => 'DEACTIVATE', %$alarm });
+	is(unb64(put('f/a', 'again', prev_kv => JSON::PP::true)->{prev_kv}{value}), 'last', 'and when it is disarmed, writing');
+}
+
+# ---------------------------------------------------------------------------
 # More calls than there are slots
 # ---------------------------------------------------------------------------
 
@@ -372,6 +403,26 @@ flood('after the faults', $_) for @members;
 	$cluster->start_member($gone[1]);
 	$cluster->agreed;
 	is(metric($left, 'etcd_server_proposals_pending'), 0, 'and nothing is left of those that failed');
+}
+
+# ---------------------------------------------------------------------------
+# A learner
+# ---------------------------------------------------------------------------
+
+{
+	my $leader = $cluster->leader;
+	$cluster->change_members($leader, "quorum.member_add('n4', '" . $cluster->peer_conninfo($leader, 4) . "', learner => true)");
+	$cluster->make_member(4, "pg_quorum.initial_cluster_state = existing\n");
+	$cluster->wait_until('n4 is a learner', sub { ($cluster->try_sql(4, 'SELECT role FROM quorum.status') // '') eq 'learner' });
+	$cluster->await_gateways;
+	my $learner = Grpc->new($cluster->endpoint(4));
+	my $refusal = '9 etcdserver: rpc not supported for learner';
+	is($learner->refusal('KV/Put', key_of('f/a', value => b64('1'))), $refusal, 'a learner takes no put');
+	is($learner->refusal('KV/Range', key_of('f/a')), $refusal, '... reads nothing linearizable');
+	is($learner->refusal('Lease/LeaseLeases', {}), $refusal, '... and lists no leases');
+	ok($cluster->wait_until('the key', sub {
+				($learner->done('KV/Range', key_of('f/a', serializable => JSON::PP::true))->{count} // 0) == 1 }), 'but reads what it has');
+	is($learner->call('Maintenance/Status', {})->{code}, 0, 'and tells about itself');
 }
 
 is($cluster->differences, '', 'all members are equal');

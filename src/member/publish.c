@@ -100,6 +100,9 @@ publish_status(void)
 		struct raft_status raft;
 
 		raft_status(worker->raft, &raft);
+		/* a configuration that is applied moves between these two, and nobody is told */
+		if (status.role == MEMBER_FOLLOWER || status.role == MEMBER_LEARNER)
+			status.role = raft.learner ? MEMBER_LEARNER : MEMBER_FOLLOWER;
 		status.leader_id = raft.leader;
 		status.term = raft.term;
 		status.commit_index = raft.commit;
