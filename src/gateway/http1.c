@@ -19,11 +19,9 @@
  */
 #include "postgres.h"
 
-#include <http_parser.h>
-
 #include "utils/timestamp.h"
 
-#include "gateway/transport.h"
+#include "gateway/http1_int.h"
 
 /* Time for the head of a request; for silence within its body; for an answer whose client
  * sends no more */
@@ -37,41 +35,6 @@
 /* Messages that wait to be handled: the client has to wait above, may go on below */
 #define QUEUE_HIGH_BYTES	(64 * 1024)
 #define QUEUE_LOW_BYTES		(16 * 1024)
-
-#define HEADER_NAME_MAX		64
-#define HEAD_OUT_BYTES		1024
-
-typedef struct Http1
-{
-	http_parser parser;
-	Stream	   *stream;			/* NULL: between requests */
-	char		name[HEADER_NAME_MAX];
-	uint32		name_len;		/* HEADER_NAME_MAX: too long to be of interest */
-	char	   *value;
-	uint32		value_len;
-	uint32		value_size;
-	bool		in_value;
-	char	   *url;
-	uint32		url_len;
-	bool		url_too_long;
-	bool		head_complete;
-	bool		expects_continue;
-	bool		complete;		/* the request has been read */
-	bool		answered;		/* the answer has been taken */
-	bool		keep_alive;
-	bool		old;			/* of HTTP/1.0 */
-	bool		broken;			/* what comes cannot be understood any more */
-	bool		chunked;
-	size_t		chunk_left;
-	uint8	   *rest;			/* read, but not parsed yet */
-	size_t		rest_len;
-} Http1;
-
-static inline Http1 *
-http1_of(Conn *conn)
-{
-	return (Http1 *) conn->session;
-}
 
 static inline Conn *
 conn_of(http_parser *parser)
@@ -243,18 +206,6 @@ set_path(Http1 *http1)
 		stream_set_path(http1->stream, path, strlen(path));
 }
 
-static bool
-put(Conn *conn, const char *text, size_t len)
-{
-	uint8	   *room = conn_room(conn, len);
-
-	if (room == NULL)
-		return false;
-	memcpy(room, text, len);
-	conn_filled(conn, len);
-	return true;
-}
-
 static int
 on_head_complete(http_parser *parser)
 {
@@ -296,7 +247,7 @@ on_head_complete(http_parser *parser)
 	}
 	else if (http1->expects_continue && !http1->old)
 	{
-		if (!put(conn, go_on, sizeof(go_on) - 1))
+		if (!http1_put(conn, go_on, sizeof(go_on) - 1))
 			return -1;
 		conn_touch(conn);
 	}
@@ -342,116 +293,13 @@ static const http_parser_settings settings = {
 	.on_message_complete = on_complete
 };
 
-/* ---------- the answer ---------- */
-
-const char *
-http_status_text(int status)
-{
-	return status == 499 ? "Client Closed Request" : http_status_str((enum http_status) status);
-}
-
-static bool
-has_no_body(const Stream *stream)
-{
-	return stream->status == 204 || stream->status == 304;
-}
-
-static int
-write_head(Http1 *http1, const Stream *stream, char *text, size_t size)
-{
-	int			n;
-
-	n = snprintf(text, size, "HTTP/1.1 %d %s\r\n", stream->status, http_status_text(stream->status));
-	if (stream->content_type != NULL)
-		n += snprintf(text + n, size - n, "Content-Type: %s\r\n", stream->content_type);
-	if (stream->grpc_metadata)
-		n += snprintf(text + n, size - n, "Grpc-Metadata-Content-Type: application/grpc\r\n");
-	n += snprintf(text + n, size - n,
-				  "Access-Control-Allow-Origin: " CORS_ORIGIN "\r\n"
-				  "Access-Control-Allow-Methods: " CORS_METHODS "\r\n"
-				  "Access-Control-Allow-Headers: " CORS_HEADERS "\r\n");
-	if (stream->allow != NULL)
-		n += snprintf(text + n, size - n, "Allow: %s\r\n", stream->allow);
-	if (http1->chunked)
-		n += snprintf(text + n, size - n, "Transfer-Encoding: chunked\r\n");
-	else if (stream->content_length >= 0 && !has_no_body(stream))
-		n += snprintf(text + n, size - n, "Content-Length: " INT64_FORMAT "\r\n",
-					  stream->content_length);
-	if (!http1->keep_alive)
-		n += snprintf(text + n, size - n, "Connection: close\r\n");
-	else if (http1->old)
-		n += snprintf(text + n, size - n, "Connection: keep-alive\r\n");
-	n += snprintf(text + n, size - n, "\r\n");
-	Assert((size_t) n < size);
-	return n;
-}
-
-static bool
-send_head(Conn *conn, Stream *stream)
-{
-	Http1	   *http1 = http1_of(conn);
-	char		text[HEAD_OUT_BYTES];
-
-	if (stream->content_length < 0 && stream->out_done && stream->out_bytes == 0)
-		stream->content_length = 0;
-	if (stream->content_length < 0)
-	{
-		if (http1->old)
-			http1->keep_alive = false;	/* its end is the answer's */
-		else
-			http1->chunked = true;
-	}
-	stream->head_sent = true;
-	return put(conn, text, write_head(http1, stream, text, sizeof(text)));
-}
+/* ---------- the next request ---------- */
 
 /*
- * Put bytes of the answer into the out buffer, as many as there is room for.  False: no memory.
+ * http1_next_request() -- request and answer are complete: on to the next.
  */
-static bool
-send_body(Conn *conn, Stream *stream)
-{
-	Http1	   *http1 = http1_of(conn);
-	char		head[24];
-
-	while (stream->out_bytes > 0)
-	{
-		size_t		room = conn_room_left(conn);
-		size_t		n = stream->out_bytes;
-		uint8	   *to;
-
-		if (room < 64)
-			return true;
-		if (http1->chunked && http1->chunk_left == 0)
-		{
-			http1->chunk_left = stream_chunk(stream);
-			if (!put(conn, head, snprintf(head, sizeof(head), "%zx\r\n", http1->chunk_left)))
-				return false;
-			room = conn_room_left(conn);
-		}
-		if (http1->chunked)
-			n = Min(http1->chunk_left, room - 2);
-		n = Min(n, room);
-		to = conn_room(conn, n);
-		if (to == NULL)
-			return false;
-		stream_take(stream, to, n);
-		conn_filled(conn, n);
-		if (http1->chunked)
-		{
-			http1->chunk_left -= n;
-			if (http1->chunk_left == 0 && !put(conn, "\r\n", 2))
-				return false;
-		}
-	}
-	return true;
-}
-
-/*
- * Request and answer are complete: on to the next.
- */
-static void
-next_request(Conn *conn)
+void
+http1_next_request(Conn *conn)
 {
 	Http1	   *http1 = http1_of(conn);
 	Stream	   *stream = http1->stream;
@@ -476,40 +324,6 @@ next_request(Conn *conn)
 	free(rest);
 	if (conn->eof && (http1->stream == NULL || !http1->complete))
 		conn_close(conn);
-}
-
-static bool
-http1_produce(Conn *conn)
-{
-	Http1	   *http1 = http1_of(conn);
-	Stream	   *stream = http1->stream;
-
-	if (stream == NULL || stream->status == 0 || http1->answered)
-		return true;
-	if (!stream->head_sent)
-	{
-		if (conn_room_left(conn) < HEAD_OUT_BYTES)
-			return true;
-		if (!send_head(conn, stream))
-			return false;
-	}
-	if (!send_body(conn, stream))
-		return false;
-	if (stream->out_bytes > 0 || !stream->out_done)
-		return true;
-	if (http1->chunked)
-	{
-		if (conn_room_left(conn) < 5)
-			return true;
-		if (!put(conn, "0\r\n\r\n", 5))
-			return false;
-	}
-	http1->answered = true;
-	if (http1->complete)
-		next_request(conn);
-	else if (!http1->keep_alive)
-		conn_close(conn);
-	return true;
 }
 
 /* ---------- parsing ---------- */
@@ -584,7 +398,7 @@ parse(Conn *conn, const uint8 *data, size_t len)
 				break;
 			case HPE_PAUSED:
 				if (keep_rest(conn, data, len) && http1->answered)
-					next_request(conn);
+					http1_next_request(conn);
 				return;
 			case HPE_HEADER_OVERFLOW:
 				refuse(conn, 431, "Request Header Fields Too Large\n");

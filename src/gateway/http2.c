@@ -6,13 +6,6 @@
  * nghttp2 does no I/O: it is fed with bytes, and writes into the connection's out
  * buffer.  DATA frames are put together there straight from what the stream has queued.
  *
- * Flow control towards the client.  Whatever comes is taken off the connection's window at once,
- * since what streams may hold is bounded by their own windows.  A stream's window opens again as
- * its messages are taken by the service.  A message that is larger than the
- * usual window gets its whole length granted when its head has come, as far as the connection's
- * budget goes; others wait in line.  Whoever has been granted a length can complete his
- * message, so they do not wait for one another.
- *
  * Floods.  nghttp2 ends connections with too many resets, settings, pings not read, and
  * continuations; what clients ping beside that is judged here, by gRPC's rules.  Who does not read
  * what his frames cause us to send is not read any more, and in the end closed (conn.c).
@@ -26,20 +19,11 @@
  */
 #include "postgres.h"
 
-#include <nghttp2/nghttp2.h>
-
 #include "utils/timestamp.h"
 
-#include "gateway/transport.h"
+#include "gateway/http2_int.h"
 
 #include "settings.h"
-
-/* Windows: of a stream as HTTP/2 has it, of a connection wide enough for any line */
-#define STREAM_WINDOW			65535
-#define CONNECTION_WINDOW		(16 * 1024 * 1024)
-
-/* What the large messages of a connection may hold at a time */
-#define LARGE_BUDGET			(16 * 1024 * 1024)
 
 /* Resets by the client: so many at once, and so many a second */
 #define RESET_BURST				10000
@@ -56,116 +40,8 @@
 /* How long a connection may stay that has been told to go */
 #define GOAWAY_GRACE_MS			10000
 
-typedef struct Http2
-{
-	nghttp2_session *ng;
-	uint32		streams;
-	size_t		reserved;		/* of LARGE_BUDGET */
-	dlist_head	waiting;		/* streams that wait for a part of it */
-	TimestampTz last_ping;
-	int			strikes;
-	bool		sent_since_ping;
-	bool		pinged;			/* by us, not answered */
-	bool		going;			/* told to go */
-} Http2;
-
 static nghttp2_session_callbacks *callbacks;
 static nghttp2_option *options;
-
-static inline Http2 *
-http2_of(Conn *conn)
-{
-	return (Http2 *) conn->session;
-}
-
-#define NV(n, v, vlen, extra) \
-	{(uint8_t *) (n), (uint8_t *) (v), sizeof(n) - 1, (vlen), \
-		NGHTTP2_NV_FLAG_NO_COPY_NAME | (extra)}
-#define NV_CONST(n, v)	NV(n, v, sizeof(v) - 1, NGHTTP2_NV_FLAG_NO_COPY_VALUE)
-
-/* ---------- windows of streams ---------- */
-
-static void
-grant(Http2 *http2, Stream *stream)
-{
-	stream->reserved = stream->partial_want;
-	http2->reserved += stream->reserved;
-	(void) nghttp2_session_set_local_window_size(http2->ng, NGHTTP2_FLAG_NONE, stream->id,
-												 (int32) (stream->reserved + STREAM_WINDOW));
-}
-
-static bool
-fits_budget(const Http2 *http2, const Stream *stream)
-{
-	return http2->reserved == 0 || http2->reserved + stream->partial_want <= LARGE_BUDGET;
-}
-
-static void
-grant_next(Http2 *http2)
-{
-	while (!dlist_is_empty(&http2->waiting))
-	{
-		Stream	   *stream = dlist_head_element(Stream, room_node, &http2->waiting);
-
-		if (!fits_budget(http2, stream))
-			break;
-		dlist_delete(&stream->room_node);
-		stream->waits_for_room = false;
-		grant(http2, stream);
-	}
-}
-
-/*
- * A stream needs no more room than usual.
- */
-static void
-give_back(Http2 *http2, Stream *stream, bool alive)
-{
-	if (stream->waits_for_room)
-	{
-		dlist_delete(&stream->room_node);
-		stream->waits_for_room = false;
-	}
-	if (stream->reserved == 0)
-		return;
-	http2->reserved -= stream->reserved;
-	stream->reserved = 0;
-	if (alive)
-		(void) nghttp2_session_set_local_window_size(http2->ng, NGHTTP2_FLAG_NONE, stream->id,
-													 STREAM_WINDOW);
-	grant_next(http2);
-}
-
-static void
-http2_expect(Stream *stream, size_t len)
-{
-	Http2	   *http2 = http2_of(stream->conn);
-
-	if (len <= STREAM_WINDOW || stream->half_closed || stream->reserved > 0 ||
-		stream->waits_for_room)
-		return;
-	if (dlist_is_empty(&http2->waiting) && fits_budget(http2, stream))
-		grant(http2, stream);
-	else
-	{
-		dlist_push_tail(&http2->waiting, &stream->room_node);
-		stream->waits_for_room = true;
-	}
-}
-
-static void
-http2_consumed(Stream *stream, size_t len)
-{
-	Http2	   *http2 = http2_of(stream->conn);
-
-	give_back(http2, stream, !stream->half_closed);
-	if (stream->half_closed)
-		return;
-	(void) nghttp2_session_consume_stream(http2->ng, stream->id, len);
-	if (stream->partial_want > 0)
-		http2_expect(stream, stream->partial_want);
-	conn_touch(stream->conn);
-}
 
 /* ---------- what comes ---------- */
 
@@ -285,203 +161,9 @@ on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t error_code, voi
 	if (stream == NULL)
 		return 0;
 	nghttp2_session_set_stream_user_data(ng, stream_id, NULL);
-	give_back(http2_of(conn), stream, false);
+	http2_give_back(http2_of(conn), stream, false);
 	http2_of(conn)->streams--;
 	stream_release(stream);
-	return 0;
-}
-
-/* ---------- what goes ---------- */
-
-static ssize_t
-on_send(nghttp2_session *ng, const uint8_t *data, size_t len, int flags, void *arg)
-{
-	Conn	   *conn = arg;
-	size_t		n = Min(len, conn_room_left(conn));
-	uint8	   *room;
-
-	if (n == 0)
-		return NGHTTP2_ERR_WOULDBLOCK;
-	room = conn_room(conn, n);
-	if (room == NULL)
-		return NGHTTP2_ERR_CALLBACK_FAILURE;
-	memcpy(room, data, n);
-	conn_filled(conn, n);
-	return n;
-}
-
-static int
-on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t len,
-			 nghttp2_data_source *source, void *arg)
-{
-	Conn	   *conn = arg;
-	Stream	   *stream = source->ptr;
-	uint8	   *room;
-
-	if (conn_room_left(conn) < 9 + len)
-		return NGHTTP2_ERR_WOULDBLOCK;
-	room = conn_room(conn, 9 + len);
-	if (room == NULL)
-		return NGHTTP2_ERR_CALLBACK_FAILURE;
-	memcpy(room, head, 9);
-	stream_take(stream, room + 9, len);
-	conn_filled(conn, 9 + len);
-	return 0;
-}
-
-#define GRPC_MESSAGE_MAX	4096
-
-/*
- * The status as headers; returns how many.  The buffers must live until they are submitted.
- */
-static int
-status_headers(Stream *stream, nghttp2_nv *nv, char *number, char *message)
-{
-	nghttp2_nv	status = NV("grpc-status", number, 0, 0);
-	nghttp2_nv	text = NV("grpc-message", message, 0, NGHTTP2_NV_FLAG_NO_INDEX);
-
-	status.valuelen = sprintf(number, "%d", (int) stream->code);
-	nv[0] = status;
-	if (stream->error == NULL)
-		return 1;
-	text.valuelen = grpc_encode_message(stream->error, message, GRPC_MESSAGE_MAX);
-	nv[1] = text;
-	return 2;
-}
-
-static ssize_t
-read_data(nghttp2_session *ng, int32_t stream_id, uint8_t *buf, size_t len, uint32_t *flags,
-		  nghttp2_data_source *source, void *arg)
-{
-	Stream	   *stream = source->ptr;
-	size_t		n = Min(len, stream->out_bytes);
-
-	if (n == 0 && !stream->out_done)
-		return NGHTTP2_ERR_DEFERRED;
-	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-	if (n == stream->out_bytes && stream->out_done)
-	{
-		*flags |= NGHTTP2_DATA_FLAG_EOF;
-		if (stream->face == &grpc_face)
-		{
-			nghttp2_nv	nv[2];
-			char		number[16];
-			char		message[GRPC_MESSAGE_MAX];
-			int			count = status_headers(stream, nv, number, message);
-
-			*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-			if (nghttp2_submit_trailer(ng, stream_id, nv, count) != 0)
-				return NGHTTP2_ERR_CALLBACK_FAILURE;
-		}
-	}
-	return n;
-}
-
-/*
- * The head of the answer, and if nothing else comes, its end.
- */
-static bool
-submit_head(Stream *stream)
-{
-	Http2	   *http2 = http2_of(stream->conn);
-	nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = read_data};
-	nghttp2_nv	nv[12];
-	char		status[16];
-	char		length[32];
-	char		number[16];
-	char		message[GRPC_MESSAGE_MAX];
-	nghttp2_nv	first = NV(":status", status, 0, 0);
-	int			n = 0;
-	bool		body = true;
-
-	if (stream->status == 0)
-	{
-		/* ended before the first message */
-		Assert(stream->face == &grpc_face);
-		stream->status = 200;
-		stream->content_type = "application/grpc";
-		body = false;
-	}
-	else if (stream->out_done && stream->out_bytes == 0 && stream->face != &grpc_face)
-		body = false;
-
-	first.valuelen = sprintf(status, "%d", stream->status);
-	nv[n++] = first;
-	if (stream->content_type != NULL)
-	{
-		nghttp2_nv	type = NV("content-type", stream->content_type, 0,
-							  NGHTTP2_NV_FLAG_NO_COPY_VALUE);
-
-		type.valuelen = strlen(stream->content_type);
-		nv[n++] = type;
-	}
-	if (stream->face != &grpc_face)
-	{
-		const nghttp2_nv cors[] = {
-			NV_CONST("access-control-allow-origin", CORS_ORIGIN),
-			NV_CONST("access-control-allow-methods", CORS_METHODS),
-			NV_CONST("access-control-allow-headers", CORS_HEADERS)
-		};
-
-		memcpy(&nv[n], cors, sizeof(cors));
-		n += lengthof(cors);
-		if (stream->grpc_metadata)
-		{
-			const nghttp2_nv metadata = NV_CONST("grpc-metadata-content-type", "application/grpc");
-
-			nv[n++] = metadata;
-		}
-		if (stream->allow != NULL)
-		{
-			nghttp2_nv	allow = NV("allow", stream->allow, 0, NGHTTP2_NV_FLAG_NO_COPY_VALUE);
-
-			allow.valuelen = strlen(stream->allow);
-			nv[n++] = allow;
-		}
-		if (stream->content_length >= 0)
-		{
-			nghttp2_nv	len = NV("content-length", length, 0, NGHTTP2_NV_FLAG_NO_INDEX);
-
-			len.valuelen = sprintf(length, INT64_FORMAT, stream->content_length);
-			nv[n++] = len;
-		}
-	}
-	else if (!body)
-		n += status_headers(stream, &nv[n], number, message);
-	Assert(n <= (int) lengthof(nv));
-	stream->head_sent = true;
-	return nghttp2_submit_response(http2->ng, stream->id, nv, n, body ? &provider : NULL) == 0;
-}
-
-static void
-http2_wake(Stream *stream)
-{
-	Http2	   *http2 = http2_of(stream->conn);
-
-	if (!stream->head_sent)
-	{
-		if ((stream->status != 0 || stream->out_done) && !submit_head(stream))
-			stream_break(stream);
-	}
-	else
-		(void) nghttp2_session_resume_data(http2->ng, stream->id);
-}
-
-/*
- * An answer that is complete before the request: the client need not go on.
- */
-static int
-on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
-{
-	Conn	   *conn = arg;
-
-	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
-		return 0;
-	http2_of(conn)->sent_since_ping = true;
-	if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
-		nghttp2_session_get_stream_remote_close(ng, frame->hd.stream_id) == 0)
-		(void) nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
-										 NGHTTP2_NO_ERROR);
 	return 0;
 }
 
@@ -503,14 +185,14 @@ make_callbacks(void)
 		callbacks = NULL;
 		return false;
 	}
-	nghttp2_session_callbacks_set_send_callback(callbacks, on_send);
-	nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send_data);
+	nghttp2_session_callbacks_set_send_callback(callbacks, http2_on_send);
+	nghttp2_session_callbacks_set_send_data_callback(callbacks, http2_on_send_data);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
-	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
+	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, http2_on_frame_sent);
 
 	nghttp2_option_set_no_auto_window_update(options, 1);
 

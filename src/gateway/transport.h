@@ -150,11 +150,19 @@ extern Conn *conn_new(int fd, bool tls);
 /* Bytes of the client, as if they had come from the socket */
 extern void conn_feed(Conn *conn, const uint8 *data, size_t len);
 
+/* epoll has something to tell; what is of interest has changed */
+extern void conn_ready(Pollable *pollable, uint32 events);
+extern bool conn_watch(Conn *conn);
+
 /* Room for n bytes (at most OUT_BUFFER_BYTES) at the end of the out buffer; NULL if there is
  * none.  Filled, they are added with conn_filled() */
 extern uint8 *conn_room(Conn *conn, size_t n);
 extern void conn_filled(Conn *conn, size_t n);
 extern size_t conn_room_left(const Conn *conn);
+
+/* Send it.  False if the socket takes no more, or is dead */
+extern bool conn_send_out(Conn *conn);
+extern void conn_drop_out(Conn *conn);
 
 /* To be flushed in this turn */
 extern void conn_touch(Conn *conn);
@@ -175,6 +183,7 @@ extern void conn_abort(Conn *conn); /* now; memory lives until conns_reap() */
 extern void conn_hold(Conn *conn, ssize_t n);
 
 extern void conns_reread(void);
+extern bool conns_rereadable(void);
 extern void conns_flush(void);
 extern void conns_reap(void);
 extern bool conns_have_more(void);	/* bytes to be read, or sent, without waiting */
