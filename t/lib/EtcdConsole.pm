@@ -131,6 +131,7 @@ sub await
 {
 	my ($self, $condition, $limit) = @_;
 	my $deadline = time() + ($limit // 20);
+	$self->{console}->listen(0);
 	until ($condition->())
 	{
 		my $left = $deadline - time();
