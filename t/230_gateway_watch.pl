@@ -227,7 +227,7 @@ is("@revisions", join(' ', sort { $a <=> $b } @revisions), 'in order');
 
 $slow->pause;
 @{ $slow->{responses} } = ();
-sql("SELECT quorum.put('slow/' || n, repeat('y', 40000)) FROM generate_series(1, 200) n");
+sql("SELECT quorum.put('slow/' || n, repeat('y', 100000)) FROM generate_series(1, 400) n");
 sql('SELECT quorum.compact(quorum.revision())');
 $slow->resume;
 $slow->await(sub { grep { $_->{canceled} } @{ $slow->{responses} } }, 60);

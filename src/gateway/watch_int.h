@@ -36,7 +36,7 @@ typedef struct WatchStream
 	Call	   *call;
 	dlist_node	link;			/* among all streams */
 	struct watch_ids_hash *ids; /* of the watches */
-	dlist_head	watches;		/* those whose right was looked at longest ago first */
+	dlist_head	watches;		/* in no particular order */
 	int			nwatches;
 	int			nunsynced;
 	int64		next_id;
@@ -46,12 +46,12 @@ typedef struct WatchStream
 	int			nnotified;		/* watches that want it by interval */
 	Timer		notify_timer;
 	int64		progress_asked; /* as of this revision, and is owed; 0: not */
-	int64		told;			/* the last revision that a watch was told up to with events */
+	int64		told;			/* a watch has been told up to here; progress does not go below */
 	HubMoment	progress_moment;
 
 	/* on whose behalf; NULL: not known, authentication was off */
 	const char *user;
-	bool		rights_wanted;	/* a look at the rights is under way */
+	int			unlooked;		/* watches whose rights are being looked at */
 
 	LeaderNeed	leader;
 } WatchStream;

@@ -141,29 +141,28 @@ watch_check_rights(ClientWatch *watch, Relation store, uint64 rights)
  */
 
 /*
- * call_run_later(): look at some watches of a stream; those looked at go to the end of its list.
+ * call_run_later(): look at some watches of a stream.  Those looked at go to the end of its list.
  */
 static void
 look_at_stream(Call *call, void *arg)
 {
 	WatchStream *stream = call->state;
 	Relation	store = call_store();
-	uint64		rights;
+	uint64		rights = watch_rights(store);
 	int			n;
 
-	stream->rights_wanted = false;
-	if (store == NULL)
-		return;
-	rights = watch_rights(store);
-	for (n = 0; n < LOOKS_PER_TURN && !dlist_is_empty(&stream->watches); n++)
+	for (n = 0; n < LOOKS_PER_TURN && stream->unlooked > 0; n++)
 	{
-		ClientWatch *watch = dlist_container(ClientWatch, link,
-											 dlist_head_node(&stream->watches));
+		ClientWatch *watch;
 		const char *denied;
 
-		if (watch->permitted == rights)
-			return;
+		stream->unlooked--;
+		if (dlist_is_empty(&stream->watches))
+			continue;
+		watch = dlist_container(ClientWatch, link, dlist_head_node(&stream->watches));
 		dlist_move_tail(&stream->watches, &watch->link);
+		if (watch->permitted == rights)
+			continue;
 		denied = watch_check_rights(watch, store, rights);
 		if (denied != NULL)
 		{
@@ -176,33 +175,28 @@ look_at_stream(Call *call, void *arg)
 		}
 	}
 	watch_try_progress(stream);
-	stream->rights_wanted = true;
-	call_run_later(call, look_at_stream, NULL);
+	if (stream->unlooked > 0)
+		call_run_later(call, look_at_stream, NULL);
 }
 
 /* call_run_later(): if rights have changed, have all streams look at theirs */
 static void
 look_at_rights(Call *call, void *arg)
 {
-	Relation	store = call_store();
-	uint64		rights;
+	uint64		rights = watch_rights(call_store());
 	dlist_iter	iter;
 
-	if (store == NULL)
-		return;
-	rights = watch_rights(store);
 	if (rights == seen_rights)
 		return;
 	seen_rights = rights;
 	dlist_foreach(iter, &watch_streams)
 	{
 		WatchStream *stream = dlist_container(WatchStream, link, iter.cur);
+		bool		looks = stream->unlooked > 0;
 
-		if (!stream->rights_wanted)
-		{
-			stream->rights_wanted = true;
+		stream->unlooked = stream->nwatches;
+		if (!looks && stream->unlooked > 0)
 			call_run_later(stream->call, look_at_stream, NULL);
-		}
 	}
 }
 

@@ -272,6 +272,8 @@ note_synced(HubWatch *hub, bool synced, void *arg)
 	WatchStream *stream = watch->stream;
 
 	stream->nunsynced += synced ? -1 : 1;
+	if (synced)
+		stream->told = Max(stream->told, hub_watch_told(hub));
 	Assert(stream->nunsynced >= 0 && stream->nunsynced <= stream->nwatches);
 	if (stream->nunsynced == 0)
 		watch_try_progress(stream);
