@@ -204,16 +204,16 @@ gather_event(EventScan *scan, const char *key, uint32 key_len, const Change *cha
 }
 
 /*
- * All changes up to this one have been looked at.  Tell what is to be told of them, and end
- * the scan behind it if the caller has had enough for now.
+ * All changes before this position have been looked at.  Tell what is to be told of them, and end
+ * the scan there if the caller has had enough for now.
  */
 static void
-pass_change(EventScan *scan, const Change *change)
+pass(EventScan *scan, int64 revision, int64 sub)
 {
 	tell_portion(scan);
 	if (scan->error != STORE_OK || scan->stopped)
 		return;
-	move_to(scan, change->revision, change->sub + 1);
+	move_to(scan, revision, sub);
 	if (has_enough(scan))
 		scan->stopped = true;
 }
@@ -249,7 +249,7 @@ take_change(EventScan *scan, const char *key, uint32 key_len, const Change *chan
 	scan->last_revision = change->revision;
 	if (scan->nevents == PORTION_EVENTS || scan->bytes >= PORTION_BYTES ||
 		(scan->nevents % ENOUGH_EVENTS == 0 && has_enough(scan)))
-		pass_change(scan, change);
+		pass(scan, change->revision, change->sub + 1);
 	return scan->error == STORE_OK && !scan->stopped;
 }
 
@@ -287,7 +287,7 @@ scan_index(EventScan *scan)
 		}
 		if (++scan->nchanges >= PORTION_CHANGES)
 		{
-			pass_change(scan, &change);
+			pass(scan, change.revision, change.sub + 1);
 			if (scan->error != STORE_OK || scan->stopped)
 				break;
 		}
@@ -385,15 +385,10 @@ scan_key(EventScan *scan)
 	while (scan->error == STORE_OK && !scan->stopped && scan->next.revision <= scan->until)
 	{
 		int64		until = Min(scan->until, scan->next.revision + KEY_WINDOW - 1);
-		Change		last = {until, PG_INT64_MAX - 1};
 
 		scan_versions(scan, until);
 		if (scan->error == STORE_OK && !scan->stopped)
-		{
-			pass_change(scan, &last);
-			if (scan->error == STORE_OK)
-				move_to(scan, until + 1, 0);
-		}
+			pass(scan, until + 1, 0);
 	}
 }
 

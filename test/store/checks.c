@@ -287,6 +287,70 @@ model_event(Model *model, int n, bool want_prev)
 	return event;
 }
 
+/* A reader of slices that stops wherever it likes */
+typedef struct SliceReader
+{
+	World	   *world;
+	EventCollector collector;
+	bool		want_prev;
+	StorePosition last;			/* position of the last event */
+} SliceReader;
+
+static StoreWant
+want_key(const char *key, uint32 key_len, void *arg)
+{
+	return ((SliceReader *) arg)->want_prev ? STORE_EVENT_WITH_PREV : STORE_EVENT;
+}
+
+static bool
+take_change(const Mvccpb__Event *event, int64 sub, void *arg)
+{
+	SliceReader *reader = arg;
+	int64		revision = event->kv->mod_revision;
+
+	if (gen_chance(&reader->world->gen, 30))
+		return false;
+	if (revision < reader->last.revision ||
+		(revision == reader->last.revision && sub <= reader->last.sub))
+		fail(reader->world, "change " INT64_FORMAT ".." INT64_FORMAT " comes again", revision, sub);
+	reader->last.revision = revision;
+	reader->last.sub = sub;
+	return collect_event(event, &reader->collector);
+}
+
+static bool
+has_enough(void *arg)
+{
+	return gen_chance(&((SliceReader *) arg)->world->gen, 30);
+}
+
+/*
+ * The same events in slices.
+ */
+static void
+check_changes(World *world, ProtobufCBinaryData key, ProtobufCBinaryData end,
+			  int64 after, int64 last, bool want_prev, const EventCollector *expected)
+{
+	static const StoreChangeReader how = {want_key, take_change, has_enough};
+	StorePosition position = {Max(after, 0) + 1, 0};
+	SliceReader reader = {.world = world, .want_prev = want_prev};
+	int			i;
+
+	event_collector_init(&reader.collector);
+	while (position.revision <= last)
+	{
+		if (store_changes(world->tree, (char *) key.data, key.len, (char *) end.data, end.len,
+						  &position, last, &how, &reader) != STORE_OK)
+			fail(world, "changes after " INT64_FORMAT " cannot be read", after);
+	}
+	if (reader.collector.n != expected->n)
+		fail(world, "changes after " INT64_FORMAT ": %d in slices, %d at once", after,
+			 reader.collector.n, expected->n);
+	for (i = 0; i < expected->n; i++)
+		check_messages_equal(world, "change", &reader.collector.events[i]->base,
+							 &expected->events[i]->base);
+}
+
 static void
 check_events(World *world)
 {
@@ -363,6 +427,8 @@ check_events(World *world)
 		!(next_after >= told && next_after < expected_next && max_events > 0))
 		fail(world, "events after " INT64_FORMAT " told until " INT64_FORMAT " and not " INT64_FORMAT,
 			 after, next_after, expected_next);
+	if (max_events == 0)
+		check_changes(world, key, end, after, last, want_prev, &collector);
 }
 
 /* ----------------------------------------------------------------
