@@ -18,7 +18,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 my $cluster = QuorumCluster->new('gwatch', gateway => 1, proxies => 1,
-	conf => "pg_quorum.watch_progress_notify_interval = '300ms'")->start;
+	conf => "pg_quorum.watch_progress_notify_interval = '300ms'\npg_quorum.catchup_entries = 50")->start;
 my $console  = EtcdConsole->new;
 my $endpoint = $cluster->endpoint(1);
 
@@ -254,11 +254,27 @@ $end = $refused->end(10);
 is($end && "$end->{code} $end->{text}", '14 etcdserver: no leader', 'and is refused at once');
 $cluster->sql($others[0], "SELECT quorum.put('cut', 'while cut off')");
 silent($stays, 'another one stays, and hears nothing');
+
+# Until the log has forgotten what it misses, so that it gets another store.
+my $bounds = sub { return split(/\|/, $cluster->sql($_[0], 'SELECT min(index), max(index) FROM quorum.raft_log')) };
+my (undef, $last) = $bounds->($follower);
+my $first = 0;
+my $puts = 0;
+while ($first <= $last + 1 && $puts < 40)
+{
+	$puts++;
+	$cluster->sql($others[0], "SELECT quorum.put('cut', 'put $puts'); SELECT quorum.put('fill/' || n, repeat('f', 500)) FROM generate_series(1, 400) n");
+	($first) = $bounds->($cluster->leader);
+}
+cmp_ok($first, '>', $last + 1, 'the log has forgotten what the member needs');
 my $ahead = $cluster->sql($others[0], 'SELECT quorum.revision()') + 1;
 create($stays, 'cut', start_revision => $ahead);
 says($stays, '1 created', 'a watch from what this member does not know yet');
 $cluster->heal;
-says($stays, '0 PUT cut=while cut off', 'after that what was missed is told', 30);
+my @missed = map { $_->{kv}{value} } @{ $stays->response(30)->{events} };
+push @missed, map { $_->{kv}{value} } @{ ($stays->response // last)->{events} } while @missed <= $puts;
+is(join(', ', map { $console->text($_) } @missed), join(', ', 'while cut off', map {"put $_"} 1 .. $puts),
+	'after that what was missed is told, from the store it was sent');
 $cluster->sql($others[0], "SELECT quorum.put('cut', 'later')");
 %heard = map { $_->{watch_id} // 0, show($_) } ($stays->response(30), $stays->response);
 is(join('; ', map { $heard{$_} } sort keys %heard), '0 PUT cut=later; 1 PUT cut=later', 'and nothing that was before');
