@@ -34,7 +34,6 @@
 #include "gateway/caller.h"
 #include "gateway/contend.h"
 #include "gateway/hub.h"
-#include "gateway/leader.h"
 #include "gateway/timer.h"
 #include "member/lease_wire.h"
 #include "settings.h"
@@ -635,8 +634,6 @@ contend(Call *call, const Contest *contest, ProtobufCBinaryData name, int64 leas
 	MemoryContext old;
 	Contender  *contender;
 
-	if (!leader_check(call))
-		return;
 	context = AllocSetContextCreate(TopMemoryContext, "pg_quorum place in a queue",
 									ALLOCSET_SMALL_SIZES);
 	contender = MemoryContextAllocZero(context, sizeof(Contender));

@@ -16,7 +16,6 @@
 
 #include "gateway/contend.h"
 #include "gateway/header.h"
-#include "gateway/leader.h"
 #include "gateway/observe.h"
 #include "store/store.h"
 
@@ -116,8 +115,6 @@ proclaim_message(Call *call, const ProtobufCMessage *message)
 	const V3electionpb__ProclaimRequest *request = (const V3electionpb__ProclaimRequest *) message;
 	OwnedTxn	txn;
 
-	if (!leader_check(call))
-		return;
 	if (request->leader == NULL)
 	{
 		contend_fail(call, TEXT_NO_LEADER_FIELD);
@@ -134,8 +131,6 @@ resign_message(Call *call, const ProtobufCMessage *message)
 	const V3electionpb__ResignRequest *request = (const V3electionpb__ResignRequest *) message;
 	OwnedTxn	txn;
 
-	if (!leader_check(call))
-		return;
 	if (request->leader == NULL)
 	{
 		contend_fail(call, TEXT_NO_LEADER_FIELD);
@@ -201,8 +196,6 @@ leader_message(Call *call, const ProtobufCMessage *message)
 	MemoryContext old;
 	LeaderCall *state;
 
-	if (!leader_check(call))
-		return;
 	old = MemoryContextSwitchTo(call->context);
 	state = palloc0(sizeof(LeaderCall));
 	state->prefix = contend_prefix(request->name);

@@ -14,7 +14,6 @@
 
 #include "gateway/contend.h"
 #include "gateway/header.h"
-#include "gateway/leader.h"
 #include "store/store.h"
 
 #include "v3lockpb.pb-c.h"
@@ -75,8 +74,6 @@ unlock_message(Call *call, const ProtobufCMessage *message)
 	Quorum__Command command = QUORUM__COMMAND__INIT;
 	Etcdserverpb__DeleteRangeRequest deletion = ETCDSERVERPB__DELETE_RANGE_REQUEST__INIT;
 
-	if (!leader_check(call))
-		return;
 	deletion.key = request->key;
 	command.op_case = QUORUM__COMMAND__OP_DELETE_RANGE;
 	command.delete_range = &deletion;

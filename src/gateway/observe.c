@@ -250,8 +250,6 @@ observe_message(Call *call, const ProtobufCMessage *message)
 	MemoryContext old;
 	Observer   *observer;
 
-	if (!leader_check(call))
-		return;
 	old = MemoryContextSwitchTo(call->context);
 	observer = palloc0(sizeof(Observer));
 	observer->call = call;

@@ -248,11 +248,7 @@ watch_message(Call *call, const ProtobufCMessage *message)
 	WatchStream *stream = call->state;
 
 	if (stream == NULL)
-	{
-		if (!leader_check(call))
-			return;
 		stream = begin_stream(call);
-	}
 
 	switch (request->request_union_case)
 	{
