@@ -18,10 +18,11 @@ my %option = (
 	rounds    => 5,
 	seconds   => 4,
 	clients   => '1,16,64,256',
-	workloads => 'put,get,serializable_get,lease,lock,watch',
+	workloads => 'put,get,serializable_get,lease,lock,watch,'
+	  . 'grpc_put,grpc_get,grpc_serializable_get,grpc_range,grpc_txn,grpc_keepalive,grpc_lock,grpc_watch,grpc_fan_out',
 	port      => 5461);
 GetOptions(\%option, 'rounds=i', 'seconds=f', 'clients=s', 'workloads=s', 'port=i',
-	'dir=s', 'bin=s', 'tsv=s', 'only=s')
+	'dir=s', 'bin=s', 'tsv=s', 'only=s', 'few=s')
   or exit 2;
 
 my %title = (
@@ -30,19 +31,39 @@ my %title = (
 	serializable_get => 'serializable gets',
 	lease            => 'lease grants',
 	lock             => 'locks and unlocks',
-	watch            => 'watched puts');
+	watch            => 'watched puts',
+	grpc_put              => 'puts (gRPC)',
+	grpc_get              => 'linearizable gets (gRPC)',
+	grpc_serializable_get => 'serializable gets (gRPC)',
+	grpc_range            => 'ranges of 1,000 keys (gRPC)',
+	grpc_txn              => 'transactions (gRPC)',
+	grpc_keepalive        => 'lease renewals (gRPC)',
+	grpc_lock             => 'locks and unlocks (gRPC)',
+	grpc_watch            => 'watched puts (gRPC)',
+	grpc_fan_out          => 'events of one key (gRPC)');
 
 # Workloads that have a number of clients of their own.
-my %clients_of = (watch => [1000]);
+my %clients_of = (
+	watch        => [1000],
+	grpc_range   => [ 1, 16 ],
+	grpc_watch   => [1000],
+	grpc_fan_out => [1000]);
 
 # What the ratio to etcd should be at least.
 my %goal = (
 	put              => { 1  => 1.5, 16 => 1.5, 64 => 1.3, 256 => 1.0 },
 	get              => { 64 => 2.0 },
-	serializable_get => { 64 => 2.5 });
+	serializable_get => { 64 => 2.5 },
+	grpc_put              => { 1 => 1.5, 64 => 1.5 },
+	grpc_get              => { 64 => 2.0 },
+	grpc_serializable_get => { 64 => 2.0 },
+	grpc_range            => { 16 => 2.0 },
+	grpc_fan_out          => { 1000 => 2.0 });
 
 my @clients   = split(/,/, $option{clients});
 my @workloads = split(/,/, $option{workloads});
+# Fewer points for gRPC, where time is short.
+if ($option{few}) { $clients_of{$_} //= [ split(/,/, $option{few}) ] for grep { /^grpc_/ } @workloads }
 for (@workloads) { die "no such workload: $_\n" unless $title{$_} }
 
 mkdir("$option{dir}/etcd");
@@ -50,13 +71,15 @@ mkdir("$option{dir}/pg_quorum");
 my $etcd = Bench::Etcd->new(
 	dir   => "$option{dir}/etcd",
 	port  => $option{port} + 10,
-	tools => "$FindBin::RealBin/tools");
+	grpc_tools => "$FindBin::RealBin/tools");
 my $quorum = Bench::Quorum->new(
 	dir  => "$option{dir}/pg_quorum",
 	port => $option{port},
 	bin  => $option{bin},
 	connections => 1200,
-	tools => "$FindBin::RealBin/../test/build");
+	tools => "$FindBin::RealBin/../test/build",
+	grpc_tools => "$FindBin::RealBin/tools",
+	grpc_port  => $option{port} + 3);
 my @sides = grep { !$option{only} || $_->name eq $option{only} } ($etcd, $quorum);
 
 $| = 1;
@@ -122,11 +145,11 @@ for my $workload (@workloads)
 	}
 }
 
-printf "\n%-18s %7s %10s %10s %6s %9s %9s %9s %9s\n", 'workload', 'clients', 'etcd/s',
+printf "\n%-28s %7s %10s %10s %6s %9s %9s %9s %9s\n", 'workload', 'clients', 'etcd/s',
   'pg_quorum/s', 'ratio', 'etcd p50', 'our p50', 'etcd p99', 'our p99';
 for my $row (@rows)
 {
-	printf "%-18s %7d %10.0f %11.0f %6.2f %6.2f ms %6.2f ms %6.2f ms %6.2f ms\n",
+	printf "%-28s %7d %10.0f %11.0f %6.2f %6.2f ms %6.2f ms %6.2f ms %6.2f ms\n",
 	  $title{ $row->{workload} },
 	  @$row{qw(clients peer_ops our_ops ratio peer_p50 our_p50 peer_p99 our_p99)};
 }

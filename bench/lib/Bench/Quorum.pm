@@ -1,5 +1,5 @@
-# Bench::Quorum - a cluster of pg_quorum members, loaded with pgbench; test/watchers
-# listens.
+# Bench::Quorum - a cluster of pg_quorum members, loaded with pgbench, where test/watchers
+# listens, and by gRPC (Bench::Grpc), for workloads named grpc_*.
 #
 # Copyright (c) 2026, pg_quorum developers
 #
@@ -10,6 +10,7 @@ package Bench::Quorum;
 
 use strict;
 use warnings;
+use parent 'Bench::Grpc';
 use POSIX ();
 use Bench::Common qw(summarize summary_of spawn run_all capture wait_until
   key_name warm_up KEYS KEY_BASE VALUE WATCHED_RATE LEASE_TTL);
@@ -34,6 +35,8 @@ sub new
 		port    => $args{port},
 		bin     => $args{bin},
 		tools   => $args{tools},
+		grpc_tools => $args{grpc_tools},
+		grpc_port  => $args{grpc_port},    # first of those of the gateways; none: no gateways
 		members => $args{members} // 3,
 		options => $args{options} // [],
 		connections => $args{connections} // 400,
@@ -63,6 +66,7 @@ sub version
 
 sub data { return "$_[0]{dir}/m$_[1]" }
 sub port { return $_[0]{port} + $_[1] - 1 }
+sub client_port { return $_[0]{grpc_port} + $_[1] - 1 }
 
 # initdb and start all members, create the extension, await a leader.
 sub start
@@ -92,6 +96,7 @@ sub start
 			"shared_preload_libraries = 'pg_quorum'",
 			"pg_quorum.member_name = 'm$i'",
 			"pg_quorum.initial_cluster = '$cluster'",
+			($self->{grpc_port} ? "pg_quorum.listen_client_urls = 'http://127.0.0.1:" . $self->client_port($i) . "'" : ()),
 			@{ $self->{options} }, '');
 		close($conf);
 	}
@@ -229,6 +234,7 @@ sub run
 {
 	my ($self, $workload, $clients, $seconds) = @_;
 	return $self->run_watch($clients, $seconds) if $workload eq 'watch';
+	return $self->run_grpc($1, $clients, $seconds) if $workload =~ /^grpc_(\w+)/;
 	my $file = "$self->{dir}/pgbench";
 	unlink(glob("$file.requests*"));
 	open(my $fh, '>', "$file.sql") or die "could not write $file.sql: $!\n";
