@@ -188,7 +188,7 @@ typed('watch a --rev=3');
 # ---------------------------------------------------------------------------
 
 # The same watch on both sides, from the next revision on, then some changes; until
-# $count lines have come.
+# all lines have come, of which there are $count.
 sub watches
 {
 	my ($name, $count, $changes, @arguments) = @_;
@@ -217,15 +217,15 @@ sub watches
 }
 
 my $changes = [ 'put w/1 one', 'put w/2 two', 'del w/1', 'put w/1 again', 'put x other' ];
-watches('watch of a key', 7, $changes, 'w/1');
-watches('watch of a prefix, with what was before', 15, $changes, qw(w/ --prefix --prev-kv));
-watches('watch of a range', 10, $changes, qw(w/1 w/3));
+watches('watch of a key', 9, $changes, 'w/1');
+watches('watch of a prefix, with what was before', 18, $changes, qw(w/ --prefix --prev-kv));
+watches('watch of a range', 12, $changes, qw(w/1 w/3));
 watches('watch as JSON', 1, ['put w/1 one'], qw(w/1 -w json));
 watches('watch of a deletion as JSON', 1, ['del w/1'], qw(w/1 -w json));
 watches('watch as fields', 11, ['put w/1 one'], qw(w/1 -w fields));
-# The revision that a command is told is that of the response, which may be any later one.
-watches('watch that runs a command', 6, $changes, 'w/1', '--', 'sh', '-c', 'echo $ETCD_WATCH_EVENT_TYPE $ETCD_WATCH_KEY $ETCD_WATCH_VALUE');
-watches('watch, interactive, of two ranges', 9, $changes, '-i', { input => "watch w/1 --rev=%\nwatch x --rev=%\n" });
+# Commands run behind all events of a response, and are told its revision, which may be any later one.
+watches('watch that runs a command', 4, ['put w/1 one'], 'w/1', '--', 'sh', '-c', 'echo $ETCD_WATCH_EVENT_TYPE $ETCD_WATCH_KEY $ETCD_WATCH_VALUE');
+watches('watch, interactive, of two ranges', 12, $changes, '-i', { input => "watch w/1 --rev=%\nwatch x --rev=%\n" });
 
 # ---------------------------------------------------------------------------
 # Leases
@@ -530,7 +530,8 @@ sub change
 my %said;
 for my $side ($cluster, $etcds)
 {
-	my $endpoints = $side->endpoints;
+	# By one member, which knows of the changes it has made: the lists that etcdctl 3.4 asks for are not linearizable.
+	my ($endpoints) = split(/,/, $side->endpoints);
 	my $port = PostgreSQL::Test::Cluster::get_free_port();
 	my $url  = "http://127.0.0.1:$port";
 	my @said;
