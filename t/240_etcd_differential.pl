@@ -18,7 +18,7 @@ use QuorumCluster;
 use Test::More;
 
 my $seeds   = $ENV{PGQ_DIFFERENTIAL_SEEDS}   // '1-27';
-my $seconds = $ENV{PGQ_DIFFERENTIAL_SECONDS} // 45;
+my $seconds = $ENV{PGQ_DIFFERENTIAL_SECONDS} // 30;
 
 my $cluster = QuorumCluster->new('differential', gateway => 1)->start;
 

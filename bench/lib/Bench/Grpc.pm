@@ -86,7 +86,12 @@ sub message
 	  if $workload eq 'txn';
 
 	# A thousand keys from one on
-	return field(1, key_name(int(rand(KEYS - 1000)))) . field(2, "\0") . number(3, 1000) if $workload eq 'range';
+	if ($workload eq 'range')
+	{
+		# with an end, since the count of an open range is of all keys that are there
+		my $first = int(rand(KEYS - 1000));
+		return field(1, key_name($first)) . field(2, key_name($first + 1000));
+	}
 
 	return field(1, key_name(int(rand(KEYS)))) . ($workload eq 'serializable_get' ? number(7, 1) : '');
 }
