@@ -16,7 +16,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 my $seed = $ENV{PGQ_FAULT_SEED} // int(rand(1_000_000));
-my $seconds = $ENV{PGQ_FAULT_SECONDS} // 30;
+my $seconds = $ENV{PGQ_FAULT_SECONDS} // 20;
 srand($seed);
 note("PGQ_FAULT_SEED=$seed");
 
