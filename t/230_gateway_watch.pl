@@ -193,7 +193,8 @@ while (time() < $busy)
 	sleep(0.05);
 }
 cmp_ok($progress{0} // 0, '>=', 2, 'a quiet watch hears of its progress');
-is($progress{1} // 0, 0, 'one that is told events does not');
+# A put held up for longer than the interval earns the busy watch a notice too.
+cmp_ok($progress{1} // 0, '<', $progress{0} // 0, 'one that is told events hears less of it');
 $n->send({ progress_request => {} });
 my $r;
 do { $r = $n->response } until !$r || ($r->{watch_id} // 0) == -1;
