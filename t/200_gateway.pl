@@ -447,6 +447,10 @@ subtest 'slow readers' => sub {
 };
 
 subtest 'a store that cannot be had' => sub {
+	my $watcher = RawClient->http2($endpoint);
+	$watcher->open_stream(1, $watch);
+	$watcher->frame(DATA, 0, 1, message(field(1, field(1, 'foo'))));
+	ok(defined $watcher->await(DATA, 1), 'a watch before that');
 	my $locker = $node->background_psql('postgres');
 	$locker->query_safe('BEGIN');
 	$locker->query_safe('LOCK TABLE quorum.mvcc IN ACCESS EXCLUSIVE MODE');
@@ -459,10 +463,12 @@ subtest 'a store that cannot be had' => sub {
 	is($client->status(1), 14, 'or when the time of requests is over');
 	cmp_ok(time() - $start, '>=', 4.9, 'which takes that long');
 	$client->call(5, $range, field(1, 'foo'));
+	$watcher->frame(DATA, 0, 1, message(field(1, field(1, 'foo'))));
 	sleep(0.2);
 	$locker->query_safe('COMMIT');
 	$locker->quit;
 	is($client->status(5), 0, 'a call that waits goes on when the lock is gone');
+	ok(defined $watcher->await(DATA, 1), 'and a stream that is older than the time of requests');
 	done_testing();
 };
 

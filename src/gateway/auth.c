@@ -36,11 +36,10 @@ change(Call *call, const ProtobufCMessage *message, Quorum__Command__OpCase op_c
 {
 	Quorum__Command command = QUORUM__COMMAND__INIT;
 
-	(void) request_new(call, sizeof(Request));
 	command.op_case = op_case;
 	/* all members of the union are pointers to messages of requests */
 	command.put = (Etcdserverpb__PutRequest *) message;
-	request_execute(call, &command);
+	request_change(call, &command);
 }
 
 #define CHANGE(name, op) \
@@ -77,7 +76,7 @@ run_user_add(Call *call)
 	request.hashedpassword = password_verifier_of_text(job->password);
 	command.op_case = QUORUM__COMMAND__OP_AUTH_USER_ADD;
 	command.auth_user_add = &request;
-	request_execute(call, &command);
+	request_change(call, &command);
 }
 
 static void
@@ -92,7 +91,7 @@ run_user_change_password(Call *call)
 	request.hashedpassword = password_verifier_of_text(job->password);
 	command.op_case = QUORUM__COMMAND__OP_AUTH_USER_CHANGE_PASSWORD;
 	command.auth_user_change_password = &request;
-	request_execute(call, &command);
+	request_change(call, &command);
 }
 
 /* Have the password hashed for who may ask for it */
@@ -127,7 +126,7 @@ user_add(Call *call, const ProtobufCMessage *message)
 	plain.options = request->options;
 	command.op_case = QUORUM__COMMAND__OP_AUTH_USER_ADD;
 	command.auth_user_add = &plain;
-	request_execute(call, &command);
+	request_change(call, &command);
 }
 
 static void

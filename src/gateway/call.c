@@ -55,7 +55,6 @@ stream_begin_call(Stream *stream, const Method *method, const Face *face)
 	call->peer_user = stream->conn->peer_user;
 	call->stream = stream;
 	stream->face = face;
-	stream->wait_until = TimestampTzPlusMilliseconds(gateway_now, setting_request_timeout);
 	if (method != NULL)
 	{
 		stream->stats = method_stats(method);

@@ -72,14 +72,21 @@ static void look(Call *call, void *arg);
 static void leave(Contender *contender);
 
 static void
-free_contender(Contender *contender)
+stop_watching(Contender *contender)
 {
-	Assert(contender->pending == NULL);
-	timer_clear(&contender->timer);
 	if (contender->ahead != NULL)
 		hub_unwatch(contender->ahead);
 	if (contender->own != NULL)
 		hub_unwatch(contender->own);
+	contender->ahead = contender->own = NULL;
+}
+
+static void
+free_contender(Contender *contender)
+{
+	Assert(contender->pending == NULL);
+	timer_clear(&contender->timer);
+	stop_watching(contender);
 	if (contender->call != NULL)
 		contender->call->state = NULL;
 	MemoryContextDelete(contender->context);
@@ -169,11 +176,7 @@ contend_ended(Call *call)
 	}
 	if (!contender->over && (contender->entered || contender->entering || contender->own_lease))
 	{
-		if (contender->ahead != NULL)
-			hub_unwatch(contender->ahead);
-		if (contender->own != NULL)
-			hub_unwatch(contender->own);
-		contender->ahead = contender->own = NULL;
+		stop_watching(contender);
 		leave(contender);
 	}
 	else
@@ -191,59 +194,38 @@ look_later(Contender *contender)
 	call_run_later(contender->call, look, NULL);
 }
 
-/* HubListener.events of the key ahead, which has been deleted */
+/* HubListener.compacted: the key ahead, or the own one, may have been deleted */
 static void
-ahead_is_gone(HubWatch *watch, const HubEvents *events, void *arg)
+key_is_unknown(HubWatch *watch, int64 compact_revision, void *arg)
 {
 	Contender  *contender = arg;
 
+	if (watch == contender->ahead)
+		contender->ahead = NULL;
+	else
+		contender->own = NULL;
+	look_later(contender);
+}
+
+/* HubListener.events: it has been deleted */
+static void
+key_is_gone(HubWatch *watch, const HubEvents *events, void *arg)
+{
+	key_is_unknown(watch, 0, arg);
 	hub_unwatch(watch);
-	contender->ahead = NULL;
-	look_later(contender);
 }
-
-/* HubListener.compacted: it may have been */
-static void
-ahead_is_unknown(HubWatch *watch, int64 compact_revision, void *arg)
-{
-	Contender  *contender = arg;
-
-	contender->ahead = NULL;
-	look_later(contender);
-}
-
-static void
-own_is_gone(HubWatch *watch, const HubEvents *events, void *arg)
-{
-	Contender  *contender = arg;
-
-	hub_unwatch(watch);
-	contender->own = NULL;
-	look_later(contender);
-}
-
-static void
-own_is_unknown(HubWatch *watch, int64 compact_revision, void *arg)
-{
-	Contender  *contender = arg;
-
-	contender->own = NULL;
-	look_later(contender);
-}
-
-static const HubListener ahead_listener = {.events = ahead_is_gone, .compacted = ahead_is_unknown};
-static const HubListener own_listener = {.events = own_is_gone, .compacted = own_is_unknown};
 
 static HubWatch *
-watch_key(ProtobufCBinaryData key, int64 after, const HubListener *listener, Contender *contender)
+watch_key(ProtobufCBinaryData key, int64 after, Contender *contender)
 {
+	static const HubListener listener = {.events = key_is_gone, .compacted = key_is_unknown};
 	HubRange	range = {0};
 	int64		next;
 
 	range.key = (const char *) key.data;
 	range.key_len = (uint32) key.len;
 	range.deletes = true;
-	return hub_watch(call_store(), &range, after + 1, listener, contender, &next);
+	return hub_watch(call_store(), &range, after + 1, &listener, contender, &next);
 }
 
 /* The queue, as seen from a place in it */
@@ -349,10 +331,9 @@ look(Call *call, void *arg)
 	{
 		contender->waited = true;
 		if (contender->own == NULL)
-			contender->own = watch_key(contender->place.key, info.revision, &own_listener,
-									   contender);
+			contender->own = watch_key(contender->place.key, info.revision, contender);
 		if (contender->ahead == NULL)
-			contender->ahead = watch_key(seen.ahead, info.revision, &ahead_listener, contender);
+			contender->ahead = watch_key(seen.ahead, info.revision, contender);
 		return;
 	}
 	if (contender->waited)

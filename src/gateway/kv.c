@@ -22,6 +22,7 @@
 #include "gateway/errors.h"
 #include "gateway/header.h"
 #include "gateway/kv.h"
+#include "gateway/request.h"
 #include "gateway/timer.h"
 #include "settings.h"
 #include "store/pbmem.h"
@@ -40,7 +41,7 @@ execute(Call *call, Quorum__Command *command, ReplyToResult reply)
 	if (error != STORE_OK)
 		errors_finish(call, error);
 	else
-		kv_execute(call, command, reply);
+		request_execute(call, command, reply);
 }
 
 /* ----------------------------------------------------------------
@@ -90,7 +91,7 @@ delete_range_message(Call *call, const ProtobufCMessage *message)
 /* The state of a transaction of reads that waits for its barrier */
 typedef struct TxnRead
 {
-	Pending		pending;
+	Request		base;
 	Etcdserverpb__TxnRequest *request;
 } TxnRead;
 
@@ -130,26 +131,9 @@ run_read_txn(Call *call, const Etcdserverpb__TxnRequest *request)
 }
 
 static void
-txn_read_later(Call *call, void *arg)
+run_kept_txn(Call *call)
 {
-	TxnRead    *read = call->state;
-
-	run_read_txn(call, read->request);
-}
-
-/* MemberCallDone */
-static void
-txn_barrier_passed(MemberCallOutcome outcome, Quorum__Result *result,
-				   const char *answer, uint32 answer_len, void *arg)
-{
-	Call	   *call = arg;
-	TxnRead    *read = call->state;
-
-	read->pending.call = NULL;
-	if (outcome == MEMBER_CALL_DONE)
-		call_run_later(call, txn_read_later, NULL);
-	else
-		errors_finish_outcome(call, outcome);
+	run_read_txn(call, ((const TxnRead *) call->state)->request);
 }
 
 /*
@@ -181,9 +165,9 @@ read_txn(Call *call, const Etcdserverpb__TxnRequest *request)
 		run_read_txn(call, request);
 		return;
 	}
-	read = pending_new(call, sizeof(TxnRead));
+	read = request_new(call, sizeof(TxnRead));
 	read->request = (Etcdserverpb__TxnRequest *) keep_message(call, &request->base);
-	read->pending.call = member_call_read(-1, txn_barrier_passed, call);
+	request_barrier(call, run_kept_txn);
 }
 
 static void
@@ -200,7 +184,7 @@ txn_message(Call *call, const ProtobufCMessage *message)
 	else if (store_txn_is_read_only(command.txn))
 		read_txn(call, command.txn);
 	else
-		kv_execute(call, &command, reply_txn);
+		request_execute(call, &command, reply_txn);
 }
 
 /* ----------------------------------------------------------------
@@ -210,7 +194,7 @@ txn_message(Call *call, const ProtobufCMessage *message)
 
 typedef struct CompactCall
 {
-	PendingCommand command;
+	Request		request;
 	Timer		timer;
 	Call	   *call;
 	int64		revision;		/* compacted up to */
@@ -273,14 +257,14 @@ compact_message(Call *call, const ProtobufCMessage *message)
 {
 	Etcdserverpb__CompactionRequest *request = (Etcdserverpb__CompactionRequest *) message;
 	Quorum__Command command = QUORUM__COMMAND__INIT;
-	CompactCall *compact = pending_new(call, sizeof(CompactCall));
+	CompactCall *compact = request_new(call, sizeof(CompactCall));
 
 	compact->call = call;
 	compact->revision = request->revision;
 	compact->physical = request->physical;
 	command.op_case = QUORUM__COMMAND__OP_COMPACTION;
 	command.compaction = request;
-	kv_execute_with(call, &compact->command, &command, compacted);
+	request_execute(call, &command, compacted);
 }
 
 static void
@@ -291,7 +275,7 @@ compact_ended(Call *call)
 	if (compact == NULL)
 		return;
 	timer_clear(&compact->timer);
-	pending_ended(call);
+	request_ended(call);
 }
 
 const Method kv_methods[] = {
@@ -318,7 +302,7 @@ const Method kv_methods[] = {
 		.request = &etcdserverpb__put_request__descriptor,
 		.response = &etcdserverpb__put_response__descriptor,
 		.message = put_message,
-		.ended = pending_ended,
+		.ended = request_ended,
 	},
 	{
 		.path = "/etcdserverpb.KV/DeleteRange",
@@ -326,7 +310,7 @@ const Method kv_methods[] = {
 		.request = &etcdserverpb__delete_range_request__descriptor,
 		.response = &etcdserverpb__delete_range_response__descriptor,
 		.message = delete_range_message,
-		.ended = pending_ended,
+		.ended = request_ended,
 	},
 	{
 		.path = "/etcdserverpb.KV/Txn",
@@ -334,7 +318,7 @@ const Method kv_methods[] = {
 		.request = &etcdserverpb__txn_request__descriptor,
 		.response = &etcdserverpb__txn_response__descriptor,
 		.message = txn_message,
-		.ended = pending_ended,
+		.ended = request_ended,
 	},
 	{
 		.path = "/etcdserverpb.KV/Compact",

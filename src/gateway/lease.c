@@ -19,8 +19,8 @@
 
 #include "gateway/caller.h"
 #include "gateway/header.h"
-#include "gateway/kv.h"
 #include "gateway/lease.h"
+#include "gateway/request.h"
 #include "member/lease_wire.h"
 #include "settings.h"
 
@@ -76,7 +76,7 @@ grant_message(Call *call, const ProtobufCMessage *message)
 	if (error != STORE_OK)
 		errors_finish(call, error);
 	else
-		kv_execute(call, &command, reply_grant);
+		request_execute(call, &command, reply_grant);
 }
 
 static void
@@ -97,7 +97,7 @@ revoke_message(Call *call, const ProtobufCMessage *message)
 
 	command.op_case = QUORUM__COMMAND__OP_LEASE_REVOKE;
 	command.lease_revoke = (Etcdserverpb__LeaseRevokeRequest *) message;
-	kv_execute(call, &command, reply_revoke);
+	request_execute(call, &command, reply_revoke);
 }
 
 /* ----------------------------------------------------------------
@@ -107,7 +107,7 @@ revoke_message(Call *call, const ProtobufCMessage *message)
 
 typedef struct TimeToLive
 {
-	Pending		pending;
+	Request		request;
 	int64		id;
 	MemoryContext context;
 	ProtobufCBinaryData *keys;
@@ -126,7 +126,7 @@ reply_time_to_live(MemberCallOutcome outcome, Quorum__Result *result,
 	Etcdserverpb__ResponseHeader header;
 	int64		remaining_ms;
 
-	ttl->pending.call = NULL;
+	ttl->request.pending = NULL;
 	if (outcome != MEMBER_CALL_DONE || len != 2 * sizeof(int64))
 	{
 		errors_finish_with(call, lease_error(outcome));
@@ -155,8 +155,8 @@ ask_time_to_live(Call *call)
 	char		question[sizeof(int64)];
 
 	lease_put_word(question, 0, ttl->id);
-	ttl->pending.call = member_call_ask_leader(QUESTION_LEASE_TTL, question, sizeof(question),
-											   -1, reply_time_to_live, call);
+	ttl->request.pending = member_call_ask_leader(QUESTION_LEASE_TTL, question, sizeof(question),
+												  -1, reply_time_to_live, call);
 }
 
 /* StoreKeyVisit */
@@ -206,7 +206,7 @@ keys_barrier_passed(MemberCallOutcome outcome, Quorum__Result *result,
 	Call	   *call = arg;
 	TimeToLive *ttl = call->state;
 
-	ttl->pending.call = NULL;
+	ttl->request.pending = NULL;
 	if (outcome == MEMBER_CALL_DONE)
 		call_run_later(call, collect_keys, NULL);
 	else
@@ -226,11 +226,11 @@ time_to_live_message(Call *call, const ProtobufCMessage *message)
 		errors_finish(call, error);
 		return;
 	}
-	ttl = pending_new(call, sizeof(TimeToLive));
+	ttl = request_new(call, sizeof(TimeToLive));
 	ttl->id = request->id;
 	ttl->context = call->context;
 	if (request->keys)
-		ttl->pending.call = member_call_read(-1, keys_barrier_passed, call);
+		ttl->request.pending = member_call_read(-1, keys_barrier_passed, call);
 	else
 		ask_time_to_live(call);
 }
@@ -242,7 +242,7 @@ const Method lease_methods[] = {
 		.request = &etcdserverpb__lease_grant_request__descriptor,
 		.response = &etcdserverpb__lease_grant_response__descriptor,
 		.message = grant_message,
-		.ended = pending_ended,
+		.ended = request_ended,
 	},
 	{
 		.path = "/etcdserverpb.Lease/LeaseRevoke",
@@ -250,7 +250,7 @@ const Method lease_methods[] = {
 		.request = &etcdserverpb__lease_revoke_request__descriptor,
 		.response = &etcdserverpb__lease_revoke_response__descriptor,
 		.message = revoke_message,
-		.ended = pending_ended,
+		.ended = request_ended,
 	},
 	{
 		.path = "/etcdserverpb.Lease/LeaseKeepAlive",
@@ -269,7 +269,7 @@ const Method lease_methods[] = {
 		.request = &etcdserverpb__lease_time_to_live_request__descriptor,
 		.response = &etcdserverpb__lease_time_to_live_response__descriptor,
 		.message = time_to_live_message,
-		.ended = pending_ended,
+		.ended = request_ended,
 	},
 	{
 		.path = "/etcdserverpb.Lease/LeaseLeases",
@@ -277,7 +277,7 @@ const Method lease_methods[] = {
 		.request = &etcdserverpb__lease_leases_request__descriptor,
 		.response = &etcdserverpb__lease_leases_response__descriptor,
 		.message = lease_list_message,
-		.ended = pending_ended,
+		.ended = request_ended,
 	},
 	{NULL}
 };

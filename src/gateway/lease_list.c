@@ -20,9 +20,9 @@
 
 #include "gateway/caller.h"
 #include "gateway/header.h"
-#include "gateway/kv.h"
 #include "gateway/leader.h"
 #include "gateway/lease.h"
+#include "gateway/request.h"
 #include "member/lease_wire.h"
 
 /* Read in one turn */
@@ -36,7 +36,7 @@ typedef struct ListedLease
 
 typedef struct LeaseList
 {
-	Pending		pending;
+	Request		request;
 	MemoryContext context;
 	ListedLease *leases;
 	int64		n;
@@ -97,7 +97,7 @@ times_answered(MemberCallOutcome outcome, Quorum__Result *result,
 	int			n = Min(list->n - list->asked, LEASES_PER_QUESTION);
 	int			i;
 
-	list->pending.call = NULL;
+	list->request.pending = NULL;
 	if (outcome == MEMBER_CALL_DONE && len == 2 * n * sizeof(int64))
 	{
 		for (i = 0; i < n; i++)
@@ -123,8 +123,8 @@ ask_times(Call *call)
 	}
 	for (i = 0; i < n; i++)
 		lease_put_word(question, i, list->leases[list->asked + i].id);
-	list->pending.call = member_call_ask_leader(QUESTION_LEASE_TTL, question,
-												n * sizeof(int64), -1, times_answered, call);
+	list->request.pending = member_call_ask_leader(QUESTION_LEASE_TTL, question,
+												   n * sizeof(int64), -1, times_answered, call);
 }
 
 /* StoreLeaseVisit */
@@ -173,7 +173,7 @@ lease_list_message(Call *call, const ProtobufCMessage *message)
 		errors_finish(call, error);
 		return;
 	}
-	list = pending_new(call, sizeof(LeaseList));
+	list = request_new(call, sizeof(LeaseList));
 	list->context = call->context;
 	read_slice(call, NULL);
 }

@@ -68,38 +68,28 @@ answer_alarms(Call *call)
 	call_reply(call, &response.base);
 }
 
-/* MemberCallDone */
 static void
-alarm_changed(MemberCallOutcome outcome, Quorum__Result *result,
-			  const char *answer, uint32 answer_len, void *arg)
+reply_alarm(Call *call, Quorum__Result *result)
 {
-	Call	   *call = arg;
 	Etcdserverpb__AlarmResponse response = ETCDSERVERPB__ALARM_RESPONSE__INIT;
 	Etcdserverpb__ResponseHeader header;
 
-	((Request *) call->state)->pending = NULL;
-	if (outcome != MEMBER_CALL_DONE)
-		errors_finish_outcome(call, outcome);
-	else if (result->error != STORE_OK)
-		errors_finish(call, (StoreError) result->error);
-	else
+	header_fill(&header, result->revision);
+	response.header = &header;
+	if (result->response_case == QUORUM__RESULT__RESPONSE_ALARM)
 	{
-		header_fill(&header, result->revision);
-		response.header = &header;
-		if (result->response_case == QUORUM__RESULT__RESPONSE_ALARM)
-		{
-			response.alarms = result->alarm->alarms;
-			response.n_alarms = result->alarm->n_alarms;
-		}
-		call_reply(call, &response.base);
+		response.alarms = result->alarm->alarms;
+		response.n_alarms = result->alarm->n_alarms;
 	}
+	call_reply(call, &response.base);
 }
 
 static void
 change_alarm(Call *call, const Etcdserverpb__AlarmRequest *request)
 {
 	Quorum__Command command = QUORUM__COMMAND__INIT;
-	StoreError	error = caller_name_command(call, &command);
+	StoreCaller caller;
+	StoreError	error = caller_of_call(call, &caller);
 
 	if (error == STORE_OK && request->alarm == ETCDSERVERPB__ALARM_TYPE__NONE &&
 		(request->action == ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__ACTIVATE ||
@@ -118,12 +108,9 @@ change_alarm(Call *call, const Etcdserverpb__AlarmRequest *request)
 	if (error == STORE_OK)
 		error = store_validate(&command, 0, 0);
 	if (error != STORE_OK)
-	{
 		errors_finish(call, error);
-		return;
-	}
-	((Request *) request_new(call, sizeof(Request)))->pending =
-		member_call_execute(&command, -1, alarm_changed, call);
+	else
+		request_execute(call, &command, reply_alarm);
 }
 
 /* What asks only is answered without an entry in the log */
@@ -381,11 +368,6 @@ downgrade_message(Call *call, const ProtobufCMessage *message)
  * ----------------------------------------------------------------
  */
 
-static void
-nothing_to_end(Call *call)
-{
-}
-
 #define MAINTENANCE_METHOD(name, json_path, message_name, function, ended_function) \
 	.path = "/etcdserverpb.Maintenance/" name, \
 	.json_paths = {"/maintenance/" json_path}, \
@@ -396,10 +378,10 @@ nothing_to_end(Call *call)
 
 const Method maintenance_methods[] = {
 	{MAINTENANCE_METHOD("Alarm", "alarm", alarm_, alarm_message, request_ended)},
-	{MAINTENANCE_METHOD("Status", "status", status_, status_message, nothing_to_end),
+	{MAINTENANCE_METHOD("Status", "status", status_, status_message, NULL),
 	.without_store = true},
 	{MAINTENANCE_METHOD("Defragment", "defragment", defragment_, defragment_message,
-						nothing_to_end)},
+						NULL)},
 	{MAINTENANCE_METHOD("Hash", "hash", hash_, hashing_hash, hashing_ended)},
 	{MAINTENANCE_METHOD("HashKV", "hashkv", hash_kv, hashing_hash_kv, hashing_ended)},
 	{MAINTENANCE_METHOD("Snapshot", "snapshot", snapshot_, snapshot_message, snapshot_ended),
@@ -408,6 +390,6 @@ const Method maintenance_methods[] = {
 	{MAINTENANCE_METHOD("MoveLeader", "transfer-leadership", move_leader_, move_leader_message,
 						move_leader_ended)},
 	{MAINTENANCE_METHOD("Downgrade", "downgrade", downgrade_, downgrade_message,
-						nothing_to_end)},
+						NULL)},
 	{.path = NULL}
 };

@@ -22,6 +22,7 @@
 #include "gateway/errors.h"
 #include "gateway/header.h"
 #include "gateway/kv.h"
+#include "gateway/request.h"
 #include "settings.h"
 
 /* How long a slice takes */
@@ -57,7 +58,7 @@ static const CallError no_such_stream =
 
 typedef struct RangeCall
 {
-	Pending		pending;
+	Request		base;
 	Call	   *call;
 	Etcdserverpb__RangeRequest request; /* its bytes are the call's */
 	bool		streams;
@@ -338,19 +339,10 @@ read_slice(Call *call, void *arg)
 	}
 }
 
-/* MemberCallDone */
 static void
-barrier_passed(MemberCallOutcome outcome, Quorum__Result *result,
-			   const char *answer, uint32 answer_len, void *arg)
+read_first_slice(Call *call)
 {
-	Call	   *call = arg;
-	RangeCall  *range = call->state;
-
-	range->pending.call = NULL;
-	if (outcome == MEMBER_CALL_DONE)
-		call_run_later(call, read_slice, NULL);
-	else
-		errors_finish_outcome(call, outcome);
+	read_slice(call, NULL);
 }
 
 static ProtobufCBinaryData
@@ -369,7 +361,7 @@ copy_bytes(MemoryContext context, const ProtobufCBinaryData *bytes)
 static void
 begin(Call *call, const Etcdserverpb__RangeRequest *request, bool streams)
 {
-	RangeCall  *range = pending_new(call, sizeof(RangeCall));
+	RangeCall  *range = request_new(call, sizeof(RangeCall));
 
 	range->call = call;
 	range->streams = streams;
@@ -380,9 +372,9 @@ begin(Call *call, const Etcdserverpb__RangeRequest *request, bool streams)
 	range->request.key = copy_bytes(call->context, &request->key);
 	range->request.range_end = copy_bytes(call->context, &request->range_end);
 	if (request->serializable)
-		read_slice(call, NULL);
+		read_first_slice(call);
 	else
-		range->pending.call = member_call_read(-1, barrier_passed, call);
+		request_barrier(call, read_first_slice);
 }
 
 void
@@ -420,7 +412,7 @@ range_stream_drained(Call *call)
 {
 	RangeCall  *range = call->state;
 
-	if (range != NULL && range->pending.call == NULL)
+	if (range != NULL && range->base.pending == NULL)
 		read_slice(call, NULL);
 }
 
@@ -432,6 +424,6 @@ range_ended(Call *call)
 
 	if (range == NULL)
 		return;
-	pending_ended(call);
+	request_ended(call);
 	body_drop(range);
 }

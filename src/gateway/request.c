@@ -95,6 +95,13 @@ request_barrier(Call *call, void (*then) (Call *call))
  * ----------------------------------------------------------------
  */
 
+/* ReplyToResult */
+static void
+reply_header_of(Call *call, Quorum__Result *result)
+{
+	request_reply_header(call, result->revision);
+}
+
 /* MemberCallDone */
 static void
 executed(MemberCallOutcome outcome, Quorum__Result *result,
@@ -108,16 +115,42 @@ executed(MemberCallOutcome outcome, Quorum__Result *result,
 	else if (result->error != STORE_OK)
 		errors_finish(call, (StoreError) result->error);
 	else
-		request_reply_header(call, result->revision);
+		request_of(call)->reply(call, result);
+}
+
+/*
+ * Propose a command that has been checked and names its caller.
+ */
+static void
+propose(Call *call, Quorum__Command *command, ReplyToResult reply)
+{
+	if (call->state == NULL)
+		(void) request_new(call, sizeof(Request));
+	Assert(request_of(call)->pending == NULL);
+	request_of(call)->reply = reply;
+	request_of(call)->pending = member_call_execute(command, -1, executed, call);
 }
 
 void
-request_execute(Call *call, Quorum__Command *command)
+request_execute(Call *call, Quorum__Command *command, ReplyToResult reply)
 {
-	Request    *request = request_of(call);
 	StoreError	error = caller_name_command(call, command);
 
-	Assert(request->pending == NULL);
+	/* etcd's order: who it is, then how large */
+	if (error == STORE_OK &&
+		quorum__command__get_packed_size(command) > (size_t) setting_max_request_bytes)
+		error = STORE_REQUEST_TOO_LARGE;
+	if (error != STORE_OK)
+		errors_finish(call, error);
+	else
+		propose(call, command, reply);
+}
+
+void
+request_change(Call *call, Quorum__Command *command)
+{
+	StoreError	error = caller_name_command(call, command);
+
 	if (error == STORE_OK)
 	{
 		error = store_validate(command, setting_max_request_bytes, setting_max_txn_ops);
@@ -130,11 +163,9 @@ request_execute(Call *call, Quorum__Command *command)
 		}
 	}
 	if (error != STORE_OK)
-	{
 		errors_finish(call, error);
-		return;
-	}
-	request->pending = member_call_execute(command, -1, executed, call);
+	else
+		propose(call, command, reply_header_of);
 }
 
 /* ----------------------------------------------------------------

@@ -3,8 +3,7 @@
  * request.h
  *	  A call that asks the member for one thing at a time.
  *
- * For the services whose calls are few and simple.  The state of such a call begins with a
- * Request.
+ * The state of such a call begins with a Request.
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -19,10 +18,14 @@
 #include "gateway/call.h"
 #include "member/calls.h"
 
+/* Sends the response to a command that succeeded; never raises */
+typedef void (*ReplyToResult) (Call *call, Quorum__Result *result);
+
 typedef struct Request
 {
 	MemberCall *pending;		/* NULL: nothing is asked */
 	void		(*then) (Call *call);
+	ReplyToResult reply;
 	void		(*answered) (Call *call, const char *answer, uint32 len);
 } Request;
 
@@ -36,10 +39,16 @@ extern void *request_new(Call *call, Size state_size);
 extern void request_barrier(Call *call, void (*then) (Call *call));
 
 /*
- * Have a command carried out on behalf of the caller; then the call ends, with a reply that
- * is nothing but a header, or with the refusal.  The command is checked first.
+ * Have a command carried out on behalf of the caller, who is named in it here; it has been checked but
+ * for its size.  Any failure ends the call.  Makes the state of a call that has none.
  */
-extern void request_execute(Call *call, Quorum__Command *command);
+extern void request_execute(Call *call, Quorum__Command *command, ReplyToResult reply);
+
+/*
+ * The same for a change that only an administrator may make: it is checked here, and replied to with
+ * nothing but a header.
+ */
+extern void request_change(Call *call, Quorum__Command *command);
 
 /*
  * Ask the leader.  answered() must not raise; answer is NULL where this member was removed from the

@@ -26,6 +26,7 @@
 #include "gateway/admit.h"
 #include "gateway/errors.h"
 #include "gateway/transport.h"
+#include "settings.h"
 
 /* How long handlers may run before sockets are looked at again, in us */
 #define RUN_SLICE_USEC		5000
@@ -289,6 +290,7 @@ run_stream(Stream *stream)
 {
 	volatile bool ok = false;
 
+	stream->wait_until = 0;
 	MemoryContextSwitchTo(handler_context);
 	PG_TRY();
 	{
@@ -350,14 +352,19 @@ calls_wait(void)
 			if (!run_stream(stream))
 				(void) gateway_turn_open();
 		}
-		else if (gateway_now >= stream->wait_until)
+		else if (stream->wait_until != 0 && gateway_now >= stream->wait_until)
 		{
 			stream->runnable = false;
 			stream_finish(stream, GRPC_UNAVAILABLE, TEXT_TIMED_OUT);
 			calls_reap();
 		}
 		else
+		{
+			if (stream->wait_until == 0)
+				stream->wait_until = TimestampTzPlusMilliseconds(gateway_now,
+																 setting_request_timeout);
 			dlist_push_tail(&waiting, &stream->run_node);
+		}
 	}
 	while (!dlist_is_empty(&waiting))
 		dlist_push_tail(&runnable, dlist_pop_head_node(&waiting));

@@ -307,6 +307,12 @@ segment_new(size_t head_len)
 	return segment;
 }
 
+static size_t
+segment_len(const Segment *segment)
+{
+	return segment->head_len + (segment->body != NULL ? segment->body->len : 0);
+}
+
 void
 stream_wake(Stream *stream)
 {
@@ -319,7 +325,7 @@ stream_wake(Stream *stream)
 void
 stream_queue(Stream *stream, Segment *segment)
 {
-	size_t		len = segment->head_len + (segment->body != NULL ? segment->body->len : 0);
+	size_t		len = segment_len(segment);
 
 	if (stream->conn == NULL || stream->out_done)
 	{
@@ -334,12 +340,6 @@ stream_queue(Stream *stream, Segment *segment)
 	stream->out_bytes += len;
 	conn_hold(stream->conn, (ssize_t) len);
 	stream_wake(stream);
-}
-
-static size_t
-segment_len(const Segment *segment)
-{
-	return segment->head_len + (segment->body != NULL ? segment->body->len : 0);
 }
 
 /*

@@ -332,7 +332,7 @@ struct Stream
 	bool		runnable;		/* in the list of calls to be run */
 	GrpcCode	code;
 	char	   *error;			/* malloc'd */
-	TimestampTz wait_until;		/* for the store */
+	TimestampTz wait_until;		/* for the store; 0: it does not wait */
 	Timer		deadline;
 	dlist_node	run_node;
 	dlist_node	over_node;

@@ -27,10 +27,12 @@
 #include "access/xact.h"
 #include "catalog/pg_database.h"
 #include "miscadmin.h"
+#include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
@@ -83,15 +85,25 @@ ask(void)
 }
 
 /*
- * member_await_database() -- return when pg_quorum.database is there to connect to.
+ * member_connect_worker() -- connect to pg_quorum.database, as soon as it is there.
  *
- * For a worker that has set up its signals and not connected yet.
+ * For a worker that has set up its signals.  What is set for the database is meant for its users,
+ * and could keep a worker from its work: it does not hold here.
  */
 void
-member_await_database(void)
+member_connect_worker(void)
 {
 	while (!ask())
 		wait_ms(ASK_EVERY_MS);
+	BackgroundWorkerInitializeConnection(setting_database, NULL, 0);
+
+	SetConfigOption("lock_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("statement_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_isolation", "read committed",
+					PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("search_path", "pg_catalog", PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 /*

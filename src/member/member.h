@@ -320,8 +320,8 @@ extern void member_serve_peer(void);
 extern void member_rejoin(void);
 extern void member_new_cluster(void);
 
-/* A worker's wait, before it connects, until pg_quorum.database exists */
-extern void member_await_database(void);
+/* Connect a worker to pg_quorum.database, waiting until that exists; with settings of its own */
+extern void member_connect_worker(void);
 
 /* Open quorum.mvcc for reading; ERROR 55000 with a hint if there is no store yet */
 extern Relation member_open_store(void);

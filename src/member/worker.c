@@ -872,8 +872,7 @@ member_worker_main(Datum arg)
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
-	member_await_database();
-	BackgroundWorkerInitializeConnection(setting_database, NULL, 0);
+	member_connect_worker();
 
 	worker = MemoryContextAllocZero(TopMemoryContext, sizeof(Worker));
 	worker->context = AllocSetContextCreate(TopMemoryContext, "pg_quorum worker",

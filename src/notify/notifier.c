@@ -605,19 +605,10 @@ notifier_start(void)
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	pqsignal(SIGINT, SIG_IGN);	/* there is no statement to cancel */
 	BackgroundWorkerUnblockSignals();
-	member_await_database();
-	BackgroundWorkerInitializeConnection(setting_database, NULL, 0);
+	member_connect_worker();
 
-	/*
-	 * A notification is worth no flush, and no wait for a standby.  Settings of
-	 * the database that are meant for its users do not concern us.
-	 */
+	/* A notification is worth no flush, and no wait for a standby. */
 	SetConfigOption("synchronous_commit", "off", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("lock_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("default_transaction_isolation", "read committed",
-					PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("search_path", "pg_catalog", PGC_SUSET, PGC_S_OVERRIDE);
 
 	registry_attach();
 	notifier.context = AllocSetContextCreate(TopMemoryContext, "pg_quorum watches",

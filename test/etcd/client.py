@@ -168,10 +168,15 @@ class WatchStream:
                 with self.arrived:
                     self.received.append(response)
                     self.arrived.notify_all()
+            self.end((0, 'the server ended the call'))
         except grpc.RpcError as error:
-            with self.arrived:
-                self.error = (error.code().value[0], error.details())
-                self.arrived.notify_all()
+            self.end((error.code().value[0], error.details()))
+
+    def end(self, error):
+        """Nothing will come any more.  What was said first is why."""
+        with self.arrived:
+            self.error = self.error or error
+            self.arrived.notify_all()
 
     def send(self, request):
         self.requests.put(request)
@@ -230,11 +235,11 @@ class JsonWatch:
                         self.error = (document['error'].get('grpc_code', document['error'].get('code')),
                                       document['error'].get('message'))
                     self.arrived.notify_all()
-        except (OSError, ValueError, http.client.HTTPException, AttributeError) as error:
-            with self.arrived:
-                self.error = self.error or (-1, str(error))
-                self.arrived.notify_all()
+            self.end((0, 'the server ended the call'))
+        except Exception as error:  # also what no server should cause is better told than waited for
+            self.end((-1, repr(error)))
 
+    end = WatchStream.end
     wait = WatchStream.wait
 
     def close(self):
