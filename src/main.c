@@ -14,7 +14,6 @@
 
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "postmaster/bgworker.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
@@ -57,22 +56,6 @@ shmem_startup(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
-static void
-register_worker(const char *name, const char *function)
-{
-	BackgroundWorker w;
-
-	memset(&w, 0, sizeof(w));
-	w.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	w.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	w.bgw_restart_time = 1;
-	strlcpy(w.bgw_library_name, "pg_quorum", sizeof(w.bgw_library_name));
-	strlcpy(w.bgw_function_name, function, sizeof(w.bgw_function_name));
-	strlcpy(w.bgw_name, name, sizeof(w.bgw_name));
-	strlcpy(w.bgw_type, name, sizeof(w.bgw_type));
-	RegisterBackgroundWorker(&w);
-}
-
 /*
  * Without preload only the settings and the row decoders exist: functions
  * then say what is missing.  In a binary upgrade the workers must not run.
@@ -97,8 +80,8 @@ _PG_init(void)
 	if (IsBinaryUpgrade)
 		return;
 	member_preload();
-	register_worker("pg_quorum raft", "member_worker_main");
-	register_worker("pg_quorum flusher", "member_flusher_main");
+	member_register_worker("pg_quorum raft", "member_worker_main");
+	member_register_worker("pg_quorum flusher", "member_flusher_main");
 	notify_register_worker();
 	gateway_register_worker();
 }

@@ -57,5 +57,24 @@ for my $type ('pg_quorum raft', 'pg_quorum flusher', 'pg_quorum notifier')
 	is($cluster->sql($victim, "SELECT quorum.put('after', 'it') > 0"), 't', 'and the member works');
 }
 
+# The first restart is at once, but one that ends whenever it begins does not keep the server busy.
+{
+	my $victim = ($cluster->followers)[0];
+	my %pids;
+	my $until = time() + 5;
+	while (time() < $until)
+	{
+		my $pid = $cluster->worker_pid($victim, 'pg_quorum raft');
+		next unless $pid;
+		kill('TERM', $pid) unless $pids{$pid}++;
+		sleep(0.01);
+	}
+	note('workers in 5 s: ' . keys(%pids));
+	cmp_ok(scalar(keys %pids), '>=', 3, 'a worker that ends again and again is started again and again');
+	cmp_ok(scalar(keys %pids), '<=', 8, 'but not in a circle');
+	ok($cluster->wait_until('the member works', sub { ($cluster->try_sql($victim, "SELECT quorum.put('after', 'that') > 0") // '') eq 't' }),
+		'and works when it is left alone');
+}
+
 $cluster->stop;
 done_testing();

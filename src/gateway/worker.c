@@ -80,19 +80,9 @@ PGDLLEXPORT void gateway_worker_main(Datum arg);
 void
 gateway_register_worker(void)
 {
-	BackgroundWorker worker;
-
 	if (setting_listen_client_urls[0] == '\0')
 		return;
-	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = 1;
-	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name), "pg_quorum");
-	snprintf(worker.bgw_function_name, sizeof(worker.bgw_function_name), "gateway_worker_main");
-	snprintf(worker.bgw_name, BGW_MAXLEN, "pg_quorum gateway");
-	snprintf(worker.bgw_type, BGW_MAXLEN, "pg_quorum gateway");
-	RegisterBackgroundWorker(&worker);
+	member_register_worker("pg_quorum gateway", "gateway_worker_main");
 }
 
 /* ----------------------------------------------------------------

@@ -4,7 +4,7 @@
  *	  Workers wait for the database that is to hold the store.
  *
  * A worker that connects to a database that does not exist ends with a FATAL, is
- * started again a second later, and so on.  It cannot look first, since
+ * started again, and so on.  It cannot look first, since
  * it may connect only once.  The flusher is connected to no database and
  * sees the shared catalogs: it is asked, and the others wait, without a line in
  * the log but for one a minute from the flusher.
@@ -26,20 +26,12 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_database.h"
-#include "miscadmin.h"
-#include "postmaster/bgworker.h"
-#include "postmaster/interrupt.h"
-#include "storage/ipc.h"
-#include "storage/latch.h"
 #include "utils/fmgroids.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
 #include "../settings.h"
 #include "worker.h"
-#include "../compat.h"
 
 /* How often a worker asks again, and how often it looks for the answer */
 #define ASK_EVERY_MS			1000
@@ -50,19 +42,6 @@
 
 /* How often the log says what is waited for */
 #define SAY_EVERY_MS			60000
-
-static void
-wait_ms(long ms)
-{
-	static uint32 wait_event = 0;
-
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms,
-					 pgq_wait_event(&wait_event, "QuorumDatabase"));
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-	if (ShutdownRequestPending)
-		proc_exit(1);
-}
 
 /*
  * Ask the flusher; true if the database exists, or if nobody answers.
@@ -78,32 +57,20 @@ ask(void)
 		if (TimestampDifferenceExceeds(since, GetCurrentTimestamp(), NO_FLUSHER_MS))
 			return true;
 		wake_procno(member_shared->flusher_procno);
-		wait_ms(ANSWER_POLL_MS);
+		worker_pause(ANSWER_POLL_MS);
 	}
 	pg_read_barrier();
 	return member_shared->database_exists;
 }
 
 /*
- * member_connect_worker() -- connect to pg_quorum.database, as soon as it is there.
- *
- * For a worker that has set up its signals.  What is set for the database is meant for its users,
- * and could keep a worker from its work: it does not hold here.
+ * database_await() -- wait until pg_quorum.database is there.
  */
 void
-member_connect_worker(void)
+database_await(void)
 {
 	while (!ask())
-		wait_ms(ASK_EVERY_MS);
-	BackgroundWorkerInitializeConnection(setting_database, NULL, 0);
-
-	SetConfigOption("lock_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("statement_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("default_transaction_isolation", "read committed",
-					PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("search_path", "pg_catalog", PGC_SUSET, PGC_S_OVERRIDE);
+		worker_pause(ASK_EVERY_MS);
 }
 
 /*

@@ -50,6 +50,7 @@ member_flusher_main(Datum arg)
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
+	worker_begin();
 	/* no database: only to be seen in pg_stat_activity, and to take interrupts */
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 

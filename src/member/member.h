@@ -320,6 +320,11 @@ extern void member_serve_peer(void);
 extern void member_rejoin(void);
 extern void member_new_cluster(void);
 
+/* The background workers: raft, flusher, notifier, gateway */
+#define MEMBER_WORKERS			4
+
+extern void member_register_worker(const char *name, const char *function);
+
 /* Connect a worker to pg_quorum.database, waiting until that exists; with settings of its own */
 extern void member_connect_worker(void);
 

@@ -488,6 +488,29 @@ peers_poll(void)
 			link_poll(worker->peers[i].links[k], now);
 }
 
+/*
+ * peers_came_back() -- a member has opened a connection to this one, so it is to be had again:
+ * do not wait for the end of the pauses between attempts.
+ *
+ * Only its new and accepted connections count.  A member that refuses this one while its own are
+ * accepted is not called more often for that.
+ */
+void
+peers_came_back(uint64 id)
+{
+	Peer	   *peer = peers_find(id);
+	int			k;
+
+	for (k = 0; peer != NULL && k < LINK_COUNT; k++)
+	{
+		Link	   *link = peer->links[k];
+
+		link->retry_ms = Min(link->retry_ms, RETRY_MIN_MS);
+		if (link->state == LINK_DOWN)
+			link->retry_at = Min(link->retry_at, GetCurrentTimestamp());
+	}
+}
+
 /* ---------- sending ---------- */
 
 static void link_send_batch(Link *link);

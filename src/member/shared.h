@@ -221,6 +221,8 @@ typedef struct MemberShared
 	int			flusher_procno;
 	int			caller_procno;	/* the gateway, owner of the slots from MaxBackends on */
 
+	TimestampTz workers_began[MEMBER_WORKERS];	/* when last (workers.c) */
+
 	int			slot_count;		/* of all slots */
 
 	/* queue of slots that want to be taken */

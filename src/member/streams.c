@@ -44,6 +44,7 @@ typedef struct PeerStream
 	int			procno;			/* of the backend that handed it over */
 	uint64		cookie;
 	bool		readable;
+	bool		heard;			/* a batch of it was accepted */
 	char	   *buffer;
 	size_t		size;
 	size_t		len;			/* bytes in it that are not taken yet */
@@ -222,6 +223,11 @@ take_frames(PeerStream *stream, StreamDeliver deliver, size_t *need)
 			strlcpy(slot->refusal, refusal != NULL ? refusal : "", REFUSAL_LEN);
 			stream_close(stream, STREAM_REFUSED);
 			return false;
+		}
+		if (!stream->heard)
+		{
+			stream->heard = true;
+			peers_came_back(head.from);
 		}
 		deliver(frame + FRAME_HEAD, length - sizeof(uint32));
 		if (stream->fd < 0)

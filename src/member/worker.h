@@ -201,6 +201,7 @@ extern bool peers_send_state(Peer *peer, Quorum__PeerBatch *batch);	/* false: bu
 extern void peers_send_report(Peer *peer, Quorum__StateReport *report);
 extern void peers_flush(void);	/* hand what is queued to libpq */
 extern void peers_poll(void);	/* connect, read answers, notice failures */
+extern void peers_came_back(uint64 id); /* it has called: call it */
 extern bool peers_connected(Peer *peer);
 extern TimestampTz peers_connected_since(Peer *peer);
 extern int	peers_add_events(WaitEventSet *set);	/* returns how many */
@@ -361,7 +362,12 @@ extern bool resolve_lookup(const char *host, char *address, Size size);
 PGDLLEXPORT extern void member_resolver_main(Datum arg);
 
 /* database.c */
+extern void database_await(void);
 extern void database_answer(void);	/* the flusher, whenever it is woken */
+
+/* workers.c */
+extern void worker_begin(void);
+extern void worker_pause(long ms);
 
 /* flusher.c */
 PGDLLEXPORT extern void member_flusher_main(Datum arg);

@@ -94,19 +94,9 @@ PGDLLEXPORT void notifier_main(Datum arg);
 void
 notify_register_worker(void)
 {
-	BackgroundWorker worker;
-
 	session_install_hook();
 
-	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = 1;
-	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name), "pg_quorum");
-	snprintf(worker.bgw_function_name, sizeof(worker.bgw_function_name), "notifier_main");
-	snprintf(worker.bgw_name, BGW_MAXLEN, "pg_quorum notifier");
-	snprintf(worker.bgw_type, BGW_MAXLEN, "pg_quorum notifier");
-	RegisterBackgroundWorker(&worker);
+	member_register_worker("pg_quorum notifier", "notifier_main");
 }
 
 /* ----------------------------------------------------------------
