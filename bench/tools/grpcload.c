@@ -51,7 +51,7 @@
 #include <nghttp2/nghttp2.h>
 
 #define WINDOW			(64 * 1024 * 1024)
-#define MAX_SAMPLES		4000000
+#define MAX_SAMPLES		((size_t) 4000000)
 #define START_LIMIT_US	(30 * INT64_C(1000000))
 #define DRAIN_US		(2 * INT64_C(1000000))
 #define MAX_CONNECTIONS	1000
@@ -87,6 +87,28 @@ typedef struct Connection
 static char authority[32];
 static int64_t *delays;
 static size_t ndelays = 0;
+static size_t delays_seen = 0;
+
+/*
+ * Of more delays than there is room for, each is as likely as any other to be among those kept.
+ */
+static void
+note_delay(int64_t delay)
+{
+	static uint64_t random = UINT64_C(0x9e3779b97f4a7c15);
+
+	delays_seen++;
+	if (ndelays < MAX_SAMPLES)
+	{
+		delays[ndelays++] = delay;
+		return;
+	}
+	random ^= random << 13;
+	random ^= random >> 7;
+	random ^= random << 17;
+	if (random % delays_seen < MAX_SAMPLES)
+		delays[random % delays_seen] = delay;
+}
 static int	watches_created = 0;
 static long puts_answered = 0;
 
@@ -209,12 +231,11 @@ read_field(const uint8_t **at, const uint8_t *end, int *number, uint64_t *value,
 static long events_heard = 0;
 static int64_t last_heard;
 
-static bool
+static void
 note_event(int64_t arrived)
 {
 	events_heard++;
 	last_heard = arrived;
-	return true;
 }
 
 /* mvccpb.Event: kv is 2, its value 5 */
@@ -235,14 +256,15 @@ take_event(const uint8_t *at, size_t size, int64_t arrived)
 		if (number != 2)
 			continue;
 		while (read_field(&kv, kv_end, &number, &value, &data, &len))
-			if (number == 5 && len > 5 && memcmp(data, "sent ", 5) == 0 && note_event(arrived) && ndelays < MAX_SAMPLES)
+			if (number == 5 && len > 5 && memcmp(data, "sent ", 5) == 0)
 			{
 				char		text[40];
 				size_t		n = len - 5 < sizeof(text) ? len - 5 : sizeof(text) - 1;
 
 				memcpy(text, data + 5, n);
 				text[n] = '\0';
-				delays[ndelays++] = arrived - strtoll(text, NULL, 10);
+				note_event(arrived);
+				note_delay(arrived - strtoll(text, NULL, 10));
 			}
 	}
 }
@@ -542,8 +564,7 @@ take_unlocked(Call *call, const uint8_t *message, size_t len)
 {
 	int64_t		now = now_us();
 
-	if (ndelays < MAX_SAMPLES)
-		delays[ndelays++] = now - call->locker->since;
+	note_delay(now - call->locker->since);
 	if (now < lock_until)
 		start_lock(call->locker);
 	else
@@ -632,7 +653,7 @@ run_locks(Connection *connections, int clients, int seconds)
 		if (now_us() > lock_until + START_LIMIT_US)
 			fail("locks", "no answer in time");
 	}
-	printf("cycles %zu\n", ndelays);
+	printf("cycles %zu\n", delays_seen);
 }
 
 /* ---------- watches ---------- */

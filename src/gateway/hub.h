@@ -62,9 +62,9 @@ typedef struct HubListener
 	/* What comes next has been compacted; the watch is over, and freed when this returns */
 	void		(*compacted) (HubWatch *watch, int64 compact_revision, void *arg);
 
-	/* May the watch be told something now?  If not, it falls behind and waits for
-	 * hub_resume(); NULL: always */
-	bool		(*ready) (HubWatch *watch, void *arg);
+	/* May the watch be told something now, a batch of this number?  If not, it falls behind
+	 * and waits for hub_resume(); NULL: always */
+	bool		(*ready) (HubWatch *watch, uint64 batch, void *arg);
 
 	/* hub_is_synced() has changed; NULL: of no interest */
 	void		(*synced) (HubWatch *watch, bool synced, void *arg);

@@ -216,6 +216,7 @@ hub_batch_add_hit(HubBatch *batch, HubWatch *watch, int32 event)
 	}
 	target = &batch->targets[watch->target];
 	target->n++;
+	batch->told_bytes += batch->events[event].packed[watch->prev_kv]->len;
 	if (target->last_run >= 0)
 	{
 		run = &batch->runs[target->last_run];

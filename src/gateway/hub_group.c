@@ -28,6 +28,7 @@
 #define BATCH_BYTES			(1024 * 1024)
 #define BATCH_EVENTS		10000
 #define BATCH_RUNS			(256 * 1024)
+#define BATCH_TOLD_BYTES	(4 * 1024 * 1024)
 
 /* A revision that makes more than this is told in parts */
 #define REVISION_BYTES		(64 * 1024 * 1024)
@@ -110,14 +111,15 @@ watch_of_node(RangeNode *node)
 	return (HubWatch *) ((char *) node - offsetof(HubWatch, node));
 }
 
-/* RangeIndexHit: is it a watch with prev_kv? */
-static void
+/* RangeIndexHit: is it a watch with prev_kv?  The first answer is enough if none is. */
+static bool
 note_want(RangeNode *node, void *arg)
 {
 	GroupRead  *read = arg;
 
 	read->want = Max(read->want,
 					 watch_of_node(node)->prev_kv ? STORE_EVENT_WITH_PREV : STORE_EVENT);
+	return read->want != STORE_EVENT_WITH_PREV && read->group->nprev > 0;
 }
 
 /* StoreChangeReader.want */
@@ -132,7 +134,7 @@ want_change(const char *key, uint32 key_len, void *arg)
 }
 
 /* RangeIndexHit: the event lies in the range of a watch */
-static void
+static bool
 note_hit(RangeNode *node, void *arg)
 {
 	GroupRead  *read = arg;
@@ -142,11 +144,12 @@ note_hit(RangeNode *node, void *arg)
 
 	if (!(is_put ? watch->puts : watch->deletes) ||
 		position_compare(&read->position, &watch->next) < 0)
-		return;
+		return true;
 	if (read->number < 0)
 		read->number = hub_batch_add_event(batch, read->event);
 	hub_batch_pack(batch, read->number, read->event, watch->prev_kv);
 	hub_batch_add_hit(batch, watch, read->number);
+	return true;
 }
 
 /* StoreChangeReader.visit */
@@ -159,7 +162,8 @@ take_event(const Mvccpb__Event *event, int64 sub, void *arg)
 
 	if (batch->nevents > 0 && revision != batch->current &&
 		(batch->bytes >= BATCH_BYTES || batch->nevents >= BATCH_EVENTS ||
-		 batch->nruns >= BATCH_RUNS || hub_clock() >= read->deadline))
+		 batch->nruns >= BATCH_RUNS || batch->told_bytes >= BATCH_TOLD_BYTES ||
+		 hub_clock() >= read->deadline))
 	{
 		batch->complete = true;
 		return false;
@@ -302,7 +306,7 @@ tell_batch(HubGroup *group, uint64 deadline)
 
 		if (watch != NULL)
 		{
-			if (watch->listener->ready != NULL && !watch->listener->ready(watch, watch->arg))
+			if (watch->listener->ready != NULL && !watch->listener->ready(watch, batch->number, watch->arg))
 			{
 				hub_group_remove(watch);
 				hub_park(watch);

@@ -102,7 +102,8 @@ typedef struct HubBatch
 	bool		part;			/* ends within a revision */
 	StorePosition cursor;		/* up to where it was read */
 	int64		current;		/* revision of the last event */
-	Size		bytes;
+	Size		bytes;			/* memory it takes */
+	Size		told_bytes;		/* of all events, for each watch that is told them */
 
 	HubPacked  *events;
 	int32		nevents;

@@ -125,7 +125,7 @@ observe_compacted(HubWatch *watch, int64 compact_revision, void *arg)
 
 /* HubListener.ready */
 static bool
-observe_ready(HubWatch *watch, void *arg)
+observe_ready(HubWatch *watch, uint64 batch, void *arg)
 {
 	return !call_is_congested(((Observer *) arg)->call);
 }

@@ -41,6 +41,7 @@ typedef struct WatchStream
 	int			nunsynced;
 	int64		next_id;
 	bool		paused;			/* takes no messages until the client has read */
+	uint64		admitted;		/* batch of events that it was ready for */
 
 	/* progress */
 	int			nnotified;		/* watches that want it by interval */

@@ -34,6 +34,9 @@
 /* Header, watch_id, fragment */
 #define HEAD_MAX				(HEADER_FIELD_MAX + 11 + 2)
 
+/* A stream that was ready for a batch is told no more of it beyond this */
+#define ADMITTED_MAX			(5 * CALL_HIGH_WATER)
+
 /* What etcd allows a request beyond its limit, and a response that is to be fragmented */
 #define FRAGMENT_OVERHEAD		(512 * 1024)
 
@@ -255,13 +258,24 @@ tell_compacted(HubWatch *hub, int64 compact_revision, void *arg)
 	watch_try_progress(stream);
 }
 
-/* HubListener.ready */
+/*
+ * HubListener.ready
+ *
+ * A stream that is ready for a batch takes it for all of its watches, if it is not very large.
+ * They would be at as many places otherwise as there were times when the client did
+ * not keep up, and each place is read for on its own.
+ */
 static bool
-is_ready(HubWatch *hub, void *arg)
+is_ready(HubWatch *hub, uint64 batch, void *arg)
 {
-	ClientWatch *watch = arg;
+	WatchStream *stream = ((ClientWatch *) arg)->stream;
 
-	return !call_is_congested(watch->stream->call);
+	if (stream->admitted == batch && call_queued_bytes(stream->call) < ADMITTED_MAX)
+		return true;
+	if (call_is_congested(stream->call))
+		return false;
+	stream->admitted = batch;
+	return true;
 }
 
 /* HubListener.synced */

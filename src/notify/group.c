@@ -103,7 +103,7 @@ build_index(WatchGroup *group)
  */
 
 /* RangeIndexHit: an event lies in the range of a watch */
-static void
+static bool
 match_watch(RangeNode *node, void *arg)
 {
 	LocalWatch *watch = (LocalWatch *) ((char *) node - offsetof(LocalWatch, node));
@@ -114,7 +114,7 @@ match_watch(RangeNode *node, void *arg)
 	int			form = watch->prev_value ? 1 : 0;
 
 	if (watch->ended || revision <= watch->after || (watch->kinds & kind) == 0)
-		return;
+		return true;
 
 	if (watch->payload == WATCH_PAYLOAD_REVISION)
 	{
@@ -126,7 +126,7 @@ match_watch(RangeNode *node, void *arg)
 			MemoryContextSwitchTo(old);
 		}
 		watch->matched = revision;
-		return;
+		return true;
 	}
 
 	if (match->payloads[form] == NULL)
@@ -137,6 +137,7 @@ match_watch(RangeNode *node, void *arg)
 		MemoryContextSwitchTo(old);
 	}
 	outbox_add(match->outbox, watch->channel, match->payloads[form]);
+	return true;
 }
 
 /* FeedVisit */

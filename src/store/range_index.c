@@ -252,19 +252,22 @@ range_index_delete(RangeIndex *index, RangeNode *node)
  * ----------------------------------------------------------------
  */
 
-static void
+/* False: the function has had enough */
+static bool
 search_subtree(RangeNode *node, const char *key, uint32 key_len,
 			   RangeIndexHit hit, void *arg)
 {
 	while (node != NULL && before_end(key, key_len, node->last))
 	{
-		search_subtree(node->left, key, key_len, hit, arg);
+		if (!search_subtree(node->left, key, key_len, hit, arg))
+			return false;
 		if (bytes_compare(node->key, node->key_len, key, key_len) > 0)
-			return;
-		if (before_end(key, key_len, node))
-			hit(node, arg);
+			return true;
+		if (before_end(key, key_len, node) && !hit(node, arg))
+			return false;
 		node = node->right;
 	}
+	return true;
 }
 
 /*
@@ -274,7 +277,7 @@ void
 range_index_search(const RangeIndex *index, const char *key, uint32 key_len,
 				   RangeIndexHit hit, void *arg)
 {
-	search_subtree(index->root, key, key_len, hit, arg);
+	(void) search_subtree(index->root, key, key_len, hit, arg);
 }
 
 /*

@@ -43,9 +43,9 @@ extern void range_node_set(RangeNode *node, const char *key, uint32 key_len,
 extern void range_index_insert(RangeIndex *index, RangeNode *node);
 extern void range_index_delete(RangeIndex *index, RangeNode *node);
 
-/* Report every range that contains the key, in the order of their keys.  The function must
- * not change the index */
-typedef void (*RangeIndexHit) (RangeNode *node, void *arg);
+/* Report every range that contains the key, in the order of their keys, as long as the function
+ * returns true.  It must not change the index */
+typedef bool (*RangeIndexHit) (RangeNode *node, void *arg);
 extern void range_index_search(const RangeIndex *index, const char *key, uint32 key_len,
 							   RangeIndexHit hit, void *arg);
 
