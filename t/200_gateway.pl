@@ -274,7 +274,14 @@ subtest 'gRPC: framing' => sub {
 	is($client->status(5), 12, 'no method at all');
 	$client->open_stream(7, $range);
 	$client->frame(DATA, END_STREAM, 7, "\1" . substr(message(field(1, 'foo')), 1));
-	is($client->status(7), 12, 'a compressed message');
+	is($client->status(7), 13, 'a compressed message of no known encoding');
+	my $packer = RawClient->http2($endpoint);
+	$packer->call(1, $range, field(1, 'foo'), 'grpc-encoding', 'gzip');
+	is($packer->status(1), 12, 'a call that may have compressed ones');
+	$packer->call(3, $range, field(1, 'foo'), 'grpc-encoding', 'identity');
+	is($packer->status(3), 0, 'identity is no compression');
+	$packer->call(5, $range, field(1, 'foo'), 'grpc-encoding', '"%' . 'x' x 100);
+	is($packer->status(5), 12, 'an encoding of no sensible name');
 	$client->open_stream(9, $range);
 	$client->frame(DATA, 0, 9, pack('CN', 0, 2147483648));
 	is($client->status(9), 8, 'one of two gigabytes');

@@ -35,8 +35,8 @@ begin_message(Stream *stream)
 	if (stream->prefix[0] != 0)
 	{
 		if (stream->prefix[0] == 1)
-			stream_finish(stream, GRPC_UNIMPLEMENTED,
-						  "grpc: compressed messages are not supported by this server");
+			stream_finish(stream, GRPC_INTERNAL,
+						  "grpc: compressed flag set with identity or empty encoding");
 		else
 			stream_finish(stream, GRPC_INTERNAL, "grpc: received message with an unknown flag");
 		return;

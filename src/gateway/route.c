@@ -12,6 +12,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "gateway/transport.h"
 
 #define TEXT_PLAIN	"text/plain; charset=utf-8"
@@ -155,6 +157,22 @@ strip_metadata_prefix(const char **name, size_t *len)
 	}
 }
 
+/*
+ * grpc-encoding.  The name is for the error by which it is refused.
+ */
+static void
+set_encoding(Stream *stream, const char *value, size_t len)
+{
+	size_t		i;
+
+	if (is_name(value, len, "identity"))
+		len = 0;
+	len = Min(len, sizeof(stream->encoding) - 1);
+	for (i = 0; i < len; i++)
+		stream->encoding[i] = isalnum((unsigned char) value[i]) || value[i] == '-' ? value[i] : '?';
+	stream->encoding[len] = '\0';
+}
+
 void
 stream_header(Stream *stream, const char *name, size_t name_len, const char *value,
 			  size_t value_len)
@@ -193,6 +211,8 @@ stream_header(Stream *stream, const char *name, size_t name_len, const char *val
 		case 13:
 			if (is_name(name, name_len, "authorization"))
 				set_token(stream, value, value_len, false);
+			else if (is_name(name, name_len, "grpc-encoding"))
+				set_encoding(stream, value, value_len);
 			break;
 		default:
 			break;
@@ -245,6 +265,19 @@ refuse_unknown(Stream *stream)
 	stream_finish(stream, GRPC_UNIMPLEMENTED, text);
 }
 
+/*
+ * etcd has no decompressor either, and refuses calls that might need one.
+ */
+static void
+refuse_encoding(Stream *stream)
+{
+	char		text[128];
+
+	snprintf(text, sizeof(text), "grpc: Decompressor is not installed for grpc-encoding \"%s\"",
+			 stream->encoding);
+	stream_finish(stream, GRPC_UNIMPLEMENTED, text);
+}
+
 static void
 route_grpc(Stream *stream)
 {
@@ -258,6 +291,8 @@ route_grpc(Stream *stream)
 	stream_begin_call(stream, method, &grpc_face);
 	if (method == NULL)
 		refuse_unknown(stream);
+	else if (stream->encoding[0] != '\0')
+		refuse_encoding(stream);
 	else if (stream->timeout_us == 0)
 		stream_finish(stream, GRPC_DEADLINE_EXCEEDED, "context deadline exceeded");
 }

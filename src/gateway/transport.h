@@ -315,6 +315,7 @@ struct Stream
 	bool		is_token;		/* call.token came as "token", which goes before "authorization" */
 	bool		keep_body;		/* the face takes bytes of the body */
 	int64		timeout_us;		/* grpc-timeout; -1: none */
+	char		encoding[16];	/* grpc-encoding, the beginning of its name; empty: identity */
 
 	/* The call */
 	const Face *face;			/* NULL: not a call */
