@@ -134,6 +134,8 @@ refused('the list of members too', 3, 'user name is empty', 1, '/cluster/member/
 refused('the status too', 3, 'user name is empty', 1, '/maintenance/status');
 refused('alarms too', 3, 'user name is empty', 1, '/maintenance/alarm');
 refused('and users', 3, 'user name is empty', 1, '/auth/user/list');
+refused('a user as well', 3, 'user name is empty', 1, '/auth/user/get', { name => 'alice' });
+refused('nobody may ask after itself, as everybody may', 9, 'user name not found', 1, '/auth/user/get', {});
 refused('a wrong password', 3, 'authentication failed, invalid user ID or password', 1, '/auth/authenticate',
 	{ name => 'alice', password => 'secret-of-root' });
 refused('an unknown user', 3, 'authentication failed, invalid user ID or password', 1, '/auth/authenticate',

@@ -194,7 +194,7 @@ find_user(const char *name)
 	return store_find_user(call_store(), name, &auth_revision);
 }
 
-/* Who is not root may ask about itself */
+/* Who is not root may ask about itself; so nobody is told that there is no user without a name */
 static void
 answer_user_get(Call *call)
 {
@@ -208,7 +208,8 @@ answer_user_get(Call *call)
 	if (error == STORE_OK)
 	{
 		error = store_check_admin(call_store(), &caller);
-		if (error == STORE_PERMISSION_DENIED && strcmp(name, caller.user) == 0)
+		if ((error == STORE_PERMISSION_DENIED || error == STORE_USER_EMPTY) &&
+			strcmp(name, caller.user) == 0)
 			error = STORE_OK;
 	}
 	user = error == STORE_OK ? find_user(name) : NULL;

@@ -27,8 +27,8 @@ use constant VALUE    => 'v' x 256;
 use constant WATCHED_RATE => 5000;
 use constant LEASE_TTL    => 60;
 
-# Puts a second, each of which all watchers are told: more than etcd can do.
-use constant FAN_OUT_RATE => 5000;
+# Puts a second, each of which all watchers are told: more than either side can do.
+use constant FAN_OUT_RATE => 10000;
 
 # Requests of the first moments of a run are not counted: each new backend fills
 # its caches then, and there are as many of those as clients.
