@@ -138,11 +138,13 @@ extern bool tree_lookup_head(Relation rel, TreeId tree, const TreeKey *key,
  * item->value is NULL when the value lies on overflow pages or was not
  * wanted: then tree_scan_value() fetches it (palloc'd in the current context),
  * false if the item has vanished meanwhile; tree_scan_head() at most its first
- * max_value bytes.
+ * max_value bytes.  tree_scan_find() steps to the item of exactly this key; it may
+ * return what that was a while ago, so it is for items that never change.
  */
 extern TreeScan *tree_scan_begin(Relation rel, TreeId tree);
 extern void tree_seek(TreeScan *scan, const TreeKey *key);
 extern bool tree_next(TreeScan *scan, TreeItem *item);
+extern bool tree_scan_find(TreeScan *scan, const TreeKey *key, TreeItem *item);
 extern bool tree_scan_value(TreeScan *scan, TreeItem *item);
 extern bool tree_scan_head(TreeScan *scan, uint32 max_value, TreeItem *item);
 extern void tree_scan_end(TreeScan *scan);

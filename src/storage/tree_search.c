@@ -363,6 +363,34 @@ tree_next(TreeScan *scan, TreeItem *item)
 }
 
 /*
+ * reader: step to the item of exactly this key, as tree_next() would; false if there is none.
+ *
+ * It is looked for on the leaf at hand first, as that was when it was copied out, so this is for
+ * items that never change: many of them that lie close together cost hardly more than one.
+ */
+bool
+tree_scan_find(TreeScan *scan, const TreeKey *key, TreeItem *item)
+{
+	bool		found = false;
+	int			slot;
+
+	if (scan->have_page)
+	{
+		slot = tree_find(scan->page.data, key, 0, &found);
+		scan->slot = slot;
+	}
+	if (!found)
+	{
+		tree_seek(scan, key);
+		if (!load_start(scan))
+			return false;
+		(void) tree_find(scan->page.data, key, 0, &found);
+	}
+	scan->ended = false;
+	return found && tree_next(scan, item);
+}
+
+/*
  * reader: the value of the item that tree_next() just returned, palloc'd; for
  * items whose value was NULL.  False if the item has vanished meanwhile.
  */

@@ -68,8 +68,8 @@ typedef struct EventScan
 	int64		compacted;		/* as last seen */
 	StorePosition next;			/* all changes before this one are dealt with */
 
+	TreeScan   *versions;		/* on a leaf near the last version that was read */
 	MemoryContext portion_context;
-	PendingEvent events[PORTION_EVENTS];
 	int			nevents;
 	Size		bytes;
 	int			nchanges;		/* looked at for this portion */
@@ -78,7 +78,20 @@ typedef struct EventScan
 
 	bool		stopped;		/* by the visitor, by max_events or by enough() */
 	StoreError	error;
+
+	PendingEvent events[PORTION_EVENTS];	/* the first nevents of them */
 } EventScan;
+
+/* What there is room for need not be zero: it is much, and mostly not used */
+static EventScan *
+new_scan(Relation tree)
+{
+	EventScan  *scan = palloc(sizeof(EventScan));
+
+	memset(scan, 0, offsetof(EventScan, events));
+	scan->tree = tree;
+	return scan;
+}
 
 static inline void
 move_to(EventScan *scan, int64 revision, int64 sub)
@@ -161,6 +174,48 @@ has_enough(EventScan *scan)
 	return scan->reader != NULL && scan->reader->enough(scan->arg);
 }
 
+/*
+ * Keep the version that scan->versions has stepped to, in the current memory context.  False if
+ * it has vanished.
+ */
+static bool
+keep_version(EventScan *scan, TreeItem *item, KeyVersion *version)
+{
+	uint32		value_len = item->value != NULL ? item->value_len : 0;
+	char	   *copy;
+
+	if (item->value == NULL && !tree_scan_value(scan->versions, item))
+		return false;
+	copy = palloc(item->key.len + value_len + 1);
+	memcpy(copy, item->key.data, item->key.len);
+	item->key.data = copy;
+	if (value_len > 0)
+	{
+		memcpy(copy + item->key.len, item->value, value_len);
+		item->value = copy + item->key.len;
+	}
+	decode_version(item, version);
+	return true;
+}
+
+/*
+ * What a key was before the revision of the version that scan->versions has stepped to: versions
+ * of a key follow each other, newest first.  False if it did not exist.
+ */
+static bool
+read_previous(EventScan *scan, const KeyVersion *version, KeyVersion *previous)
+{
+	TreeItem	item;
+
+	while (tree_next(scan->versions, &item) && decode_version_key(&item.key, previous) &&
+		   bytes_equal(previous->key, previous->key_len, version->key, version->key_len))
+	{
+		if (previous->revision < version->revision)
+			return keep_version(scan, &item, previous) && !previous->tombstone;
+	}
+	return false;
+}
+
 /* Read what the event of a change tells */
 static void
 gather_event(EventScan *scan, const char *key, uint32 key_len, const Change *change,
@@ -173,8 +228,9 @@ gather_event(EventScan *scan, const char *key, uint32 key_len, const Change *cha
 	TreeItem	item;
 
 	version_tree_key(&tree_key, key, key_len, change->revision, change->sub);
-	pending->missing = !tree_lookup(scan->tree, TREE_MAIN, &tree_key, true, &item) ||
-		tree_key_compare(&item.key, &tree_key) != 0;
+	pending->missing = !tree_scan_find(scan->versions, &tree_key, &item) ||
+		!keep_version(scan, &item, version);
+	pending->has_prev = false;
 	if (pending->missing)
 	{
 		memset(version, 0, sizeof(*version));
@@ -183,19 +239,9 @@ gather_event(EventScan *scan, const char *key, uint32 key_len, const Change *cha
 	}
 	else
 	{
-		decode_version(&item, version);
 		scan->bytes += version->value_len;
-	}
-
-	pending->has_prev = false;
-	if (want_prev && change->revision - 1 >= scan->compacted)
-	{
-		StoreView	view;
-
-		memset(&view, 0, sizeof(view));
-		view.tree = scan->tree;
-		pending->has_prev = view_lookup(&view, key, key_len, change->revision - 1, true,
-										&pending->prev);
+		if (want_prev && change->revision - 1 >= scan->compacted)
+			pending->has_prev = read_previous(scan, version, &pending->prev);
 		if (pending->has_prev)
 			scan->bytes += pending->prev.value_len;
 	}
@@ -414,6 +460,7 @@ run_scan(EventScan *scan)
 {
 	scan->portion_context = AllocSetContextCreate(CurrentMemoryContext, "quorum events",
 												  ALLOCSET_DEFAULT_SIZES);
+	scan->versions = tree_scan_begin(scan->tree, TREE_MAIN);
 	if (scan->range.kind == KEY_RANGE_POINT)
 		scan_key(scan);
 	else
@@ -425,6 +472,7 @@ run_scan(EventScan *scan)
 		if (scan->error == STORE_OK && !scan->stopped)
 			move_to(scan, scan->until + 1, 0);
 	}
+	tree_scan_end(scan->versions);
 	MemoryContextDelete(scan->portion_context);
 }
 
@@ -454,8 +502,7 @@ store_events(Relation tree, const StoreCaller *caller, const char *key, uint32 k
 		return error;
 	}
 
-	scan = palloc0(sizeof(EventScan));
-	scan->tree = tree;
+	scan = new_scan(tree);
 	key_range_set(&scan->range, key, key_len, range_end, range_end_len);
 	scan->next.revision = Max(after, 0) + 1;
 	scan->want_prev = want_prev;
@@ -481,12 +528,11 @@ store_changes(Relation tree, const char *key, uint32 key_len,
 			  StorePosition *position, int64 until,
 			  const StoreChangeReader *reader, void *arg)
 {
-	EventScan  *scan = palloc0(sizeof(EventScan));
+	EventScan  *scan = new_scan(tree);
 	StoreError	error;
 	MetaHead	head;
 
 	read_head(tree, &head);
-	scan->tree = tree;
 	key_range_set(&scan->range, key, key_len, range_end, range_end_len);
 	scan->next = *position;
 	scan->reader = reader;
