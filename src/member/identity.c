@@ -241,7 +241,13 @@ found(void)
 	if (!store_is_formatted(worker->tree_rel))
 		store_format(worker->tree_rel, 1, 1, &conf, array, n);
 	logring_format(worker->log_rel, 1, 1, &worker->meta, sizeof(MemberMeta));
-	XLogFlush(GetXLogInsertRecPtr());
+
+	/*
+	 * To the end of what was written here, not to the position of the next
+	 * record: between two pages that is behind a header which nobody has
+	 * written yet, and to flush so far is an error.
+	 */
+	XLogFlush(XactLastRecEnd);
 	ereport(LOG,
 			(errmsg("member \"%s\" founded, id %016llx, cluster %016llx of %d",
 					setting_member_name, (unsigned long long) worker->meta.member_id,
@@ -268,7 +274,7 @@ await_place(void)
 	if (!store_is_formatted(worker->tree_rel))
 		store_format(worker->tree_rel, 0, 0, &nobody, NULL, 0);
 	logring_format(worker->log_rel, 0, 0, &worker->meta, sizeof(MemberMeta));
-	XLogFlush(GetXLogInsertRecPtr());
+	XLogFlush(XactLastRecEnd);
 	ereport(LOG,
 			(errmsg("instance asks to join a cluster as member \"%s\"", setting_member_name)));
 }
@@ -339,7 +345,7 @@ found_from_data(void)
 	worker->meta.vote = 0;
 	fence_create(worker->meta.fence);
 	logring_format(worker->log_rel, index, term, &worker->meta, sizeof(MemberMeta));
-	XLogFlush(GetXLogInsertRecPtr());
+	XLogFlush(XactLastRecEnd);
 	ereport(LOG,
 			(errmsg("new cluster %016llx of member \"%s\" founded from existing data",
 					(unsigned long long) worker->meta.cluster_id, setting_member_name)));

@@ -263,7 +263,7 @@ test_crash_write(PG_FUNCTION_ARGS)
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
-	XLogFlush(GetXLogInsertRecPtr());
+	XLogFlush(XactLastRecEnd);
 	relation_close(log, NoLock);
 	relation_close(tree, NoLock);
 	PG_RETURN_INT64((int64) batch);

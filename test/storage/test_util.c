@@ -180,7 +180,7 @@ test_format(PG_FUNCTION_ARGS)
 	relation_close(log, RowExclusiveLock);
 
 	/* without a transaction id, COMMIT does not flush */
-	XLogFlush(GetXLogInsertRecPtr());
+	XLogFlush(XactLastRecEnd);
 	PG_RETURN_VOID();
 }
 
