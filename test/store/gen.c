@@ -57,6 +57,18 @@ bytes(const char *data, size_t len)
 	return result;
 }
 
+/* One character len times */
+static ProtobufCBinaryData
+repeated(char c, size_t len)
+{
+	ProtobufCBinaryData result;
+
+	result.data = palloc(len + 1);
+	result.len = len;
+	memset(result.data, c, len);
+	return result;
+}
+
 /* Key number n is always the same; none is empty */
 static ProtobufCBinaryData
 pool_key(int n)
@@ -66,12 +78,7 @@ pool_key(int n)
 	int			len = 0;
 
 	if (n == 11)
-	{
-		ProtobufCBinaryData result = bytes("", STORE_MAX_KEY_BYTES);
-
-		memset(result.data, 'a', STORE_MAX_KEY_BYTES);
-		return result;
-	}
+		return repeated('a', STORE_MAX_KEY_BYTES);
 	do
 	{
 		key[len++] = alphabet[n % 4];
@@ -126,6 +133,7 @@ static ProtobufCBinaryData
 gen_value(Gen *gen)
 {
 	uint32		kind = gen_number(gen, 100);
+	uint32		len;
 	ProtobufCBinaryData value;
 
 	if (kind < 30)
@@ -146,9 +154,8 @@ gen_value(Gen *gen)
 		value.data[0] = 'v' + gen_number(gen, 2);
 		return value;
 	}
-	value = bytes("", 1500 + gen_number(gen, 16000));
-	memset(value.data, 'v' + gen_number(gen, 2), value.len);
-	return value;
+	len = 1500 + gen_number(gen, 16000);
+	return repeated('v' + gen_number(gen, 2), len);
 }
 
 /* Few leases, so that they are granted again after they were revoked; some
@@ -188,10 +195,7 @@ gen_put(Gen *gen)
 	if (gen_chance(gen, 1))
 		put->key.len = 0;
 	else if (gen_chance(gen, 1))
-	{
-		put->key = bytes("", STORE_MAX_KEY_BYTES + 1);
-		memset(put->key.data, 'k', put->key.len);
-	}
+		put->key = repeated('k', STORE_MAX_KEY_BYTES + 1);
 	return put;
 }
 
@@ -376,10 +380,7 @@ gen_increment(Gen *gen)
 	if (gen_chance(gen, 2))
 		request->key.len = 0;
 	else if (gen_chance(gen, 2))
-	{
-		request->key = bytes("", STORE_MAX_KEY_BYTES + 1);
-		memset(request->key.data, 'k', request->key.len);
-	}
+		request->key = repeated('k', STORE_MAX_KEY_BYTES + 1);
 	return request;
 }
 
