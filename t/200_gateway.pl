@@ -166,6 +166,9 @@ subtest 'HTTP/1.1: errors' => sub {
 	like("$status $body", qr/^400 .*"code":3/, 'what is nested deeply and complete');
 	($status, $head, $body) = http('POST /v3/kv/put', '{"key":"Zm9v","value":"' . ('A' x 6_000_000) . '"}');
 	like("$status $body", qr/^429 .*"code":8/, 'what is too large');
+	($status, $head, $body) = http('POST /v3/kv/put', '{"key":"Zm9v","value":"' . ('A' x 2_900_000) . '"}');
+	like("$status $body", qr/^429 .*"grpc: received message larger than max \(2175010 vs. 2097152\)","code":8/,
+		'what is too large for a message, though not for a text');
 	($status, $head, $body) = http('POST /v3/kv/put', '{"key":"Zm9v","value":"' . ('A' x 2_400_000) . '"}');
 	like("$status $body", qr/^400 .*"etcdserver: request is too large","code":3/, 'what is too large for the store');
 	($status, $head, $body) = http('POST /v3/kv/nothing', 'A' x 3_000_000);

@@ -197,6 +197,11 @@ call_run_later(Call *call, void (*function) (Call *call, void *arg), void *arg)
 
 	if (stream->finished)
 		return;
+	for (later = stream->later_head; later != NULL; later = later->next)
+	{
+		if (later->function == function && later->arg == arg)
+			return;
+	}
 	later = malloc(sizeof(LaterCall));
 	if (later == NULL)
 	{

@@ -184,7 +184,8 @@ extern void call_resume(Call *call);
 
 /*
  * Run a function in the part of the turn where the store is open, as if a message
- * had come (for callbacks that come outside of it).  Not called if the call ends before.
+ * had come (for callbacks that come outside of it).  Not called if the call ends before; once,
+ * if it is asked for again before it ran.
  */
 extern void call_run_later(Call *call, void (*function) (Call *call, void *arg), void *arg);
 

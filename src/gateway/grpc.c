@@ -28,7 +28,6 @@ static void
 begin_message(Stream *stream)
 {
 	uint32		len;
-	char		text[128];
 
 	memcpy(&len, stream->prefix + 1, sizeof(len));
 	len = pg_ntoh32(len);
@@ -43,9 +42,7 @@ begin_message(Stream *stream)
 	}
 	if (len > gateway_max_message())
 	{
-		snprintf(text, sizeof(text), "grpc: received message larger than max (%u vs. %zu)",
-				 len, gateway_max_message());
-		stream_finish(stream, GRPC_RESOURCE_EXHAUSTED, text);
+		stream_refuse_size(stream, len);
 		return;
 	}
 	stream->partial_want = len;

@@ -194,13 +194,26 @@ json_body_end(Stream *stream)
 	stream_make_runnable(stream);
 }
 
+/*
+ * Face.decode.  etcd's JSON is a client of its gRPC, which has a limit for messages, whatever the
+ * length of the text.
+ */
 static ProtobufCMessage *
 json_decode(Stream *stream, const InMessage *message, const char **error)
 {
 	char	   *text = pg_any_to_server((const char *) message->data, (int) message->len, PG_UTF8);
 	size_t		len = text == (const char *) message->data ? message->len : strlen(text);
+	ProtobufCMessage *request;
+	size_t		size;
 
-	return pbjson_from_text(stream->call.method->request, text, len, PBJSON_WIRE);
+	request = pbjson_from_text(stream->call.method->request, text, len, PBJSON_WIRE);
+	size = protobuf_c_message_get_packed_size(request);
+	if (size > gateway_max_message())
+	{
+		stream_refuse_size(stream, size);
+		return NULL;
+	}
+	return request;
 }
 
 /* ---------- messages to the client ---------- */

@@ -159,7 +159,8 @@ run_message(Stream *stream)
 	free(raw);
 	if (message == NULL)
 	{
-		stream_finish(stream, stream->face->decode_error, error);
+		if (!stream->finished)
+			stream_finish(stream, stream->face->decode_error, error);
 		return;
 	}
 	if (!stream->started && !admit_call(call, message))

@@ -446,3 +446,16 @@ gateway_max_message(void)
 {
 	return (size_t) setting_max_request_bytes + 512 * 1024;
 }
+
+/*
+ * stream_refuse_size() -- a message is larger than that.
+ */
+void
+stream_refuse_size(Stream *stream, size_t size)
+{
+	char		text[128];
+
+	snprintf(text, sizeof(text), "grpc: received message larger than max (%zu vs. %zu)",
+			 size, gateway_max_message());
+	stream_finish(stream, GRPC_RESOURCE_EXHAUSTED, text);
+}

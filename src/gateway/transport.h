@@ -266,7 +266,8 @@ typedef struct LaterCall
 /* How messages of a call become bytes and back */
 typedef struct Face
 {
-	/* Decode, in the current context; raises, or returns NULL with an error text in *error */
+	/* Decode, in the current context; raises, or returns NULL with an error text in *error, or
+	 * after it has ended the call */
 	ProtobufCMessage *(*decode) (Stream *stream, const InMessage *message, const char **error);
 	GrpcCode	decode_error;	/* the status then */
 	void		(*send) (Stream *stream, const ProtobufCMessage *message);
@@ -444,6 +445,7 @@ extern size_t grpc_encode_message(const char *message, char *to, size_t size);
 
 /* The largest message that is taken */
 extern size_t gateway_max_message(void);
+extern void stream_refuse_size(Stream *stream, size_t size);
 
 /* ---- between stream.c, call.c and run.c ---- */
 
