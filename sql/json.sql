@@ -30,12 +30,17 @@ SELECT '{"request_put": {"key": {"base64": "ab c"}}}'::quorum.op;
 SELECT '{"request_put": {"key": {"base64": ""}}}'::quorum.op;
 SELECT '{"request_put": {"key": {"base64": "YQ"}}}'::quorum.op, '{"request_put": {"key": {"base64": "YWI="}}}'::quorum.op,
 	'{"request_put": {"key": {"base64": "YWJj"}}}'::quorum.op;
+SELECT '{"target": "VALUE", "key": "k", "value": ""}'::quorum.compare;
 SELECT '{"request_range": {"key": "a", "sort_order": "UP"}}'::quorum.op;
+SELECT '{"request_range": {"key": "a", "sort_order": 2147483648}}'::quorum.op;
 SELECT '{"request_range": {"key": "a", "limit": 1.5}}'::quorum.op;
 SELECT '{"request_range": {"key": "a", "limit": 99999999999999999999}}'::quorum.op;
 SELECT '{"request_range": {"key": "a", "limit": "12x"}}'::quorum.op;
 SELECT '{"request_range": {"key": "a", "limit": ""}}'::quorum.op;
 SELECT '{"request_range": {"key": "a", "limit": 1e3}}'::quorum.op, '{"request_range": {"key": "a", "limit": "-9223372036854775808"}}'::quorum.op;
+-- zeros behind the decimal point are an integer's, but not so many that they cost more than what they are written in
+SELECT '{"request_range": {"key": "a", "limit": 5.000}}'::quorum.op, '{"request_range": {"key": "a", "limit": 0e-100}}'::quorum.op;
+SELECT '{"request_range": {"key": "a", "limit": 0e-101}}'::quorum.op;
 SELECT '{"request_range": {"key": "a", "keys_only": "yes"}}'::quorum.op;
 SELECT '{"request_range": {"key": "a"}, "request_put": {}}'::quorum.op;
 SELECT '{"request_txn": {"success": [{"request_put": {"key": []}}]}}'::quorum.op;

@@ -353,6 +353,10 @@ sub spoilt
 		}
 	}
 	is($answered, 2 * @bodies, 'JSON of the worst kind is answered');
+	# numbers that are short, but long when they are written out
+	my $client = RawClient->new($endpoint);
+	$client->send(post('/v3/watch', '{"create_request":{"key":"YQ==","filters":[' . join(',', ('0e-16383') x 100000) . ']}}', $auth), 5);
+	like($client->read_until(qr/"code":\d+/, 60) // '', qr/filters\[0\]/, 'numbers that are longer than they look are refused');
 	unharmed('JSON');
 }
 

@@ -31,6 +31,12 @@
 #include "pbjson.h"
 #include "pbjson_int.h"
 
+/*
+ * Most digits behind the decimal point of an integer, zeros all of them.  Written out, 0e-16383 is two
+ * thousand times as long as what it is written in, and an array can have many of it.
+ */
+#define INTEGER_MAX_SCALE	100
+
 /* Where we are, for error messages: a list from the innermost name outward */
 typedef struct Path
 {
@@ -135,7 +141,9 @@ integer_text(const JsonbValue *value)
 
 	if (value->type == jbvString)
 		return pnstrdup(value->val.string.val, value->val.string.len);
-	if (value->type != jbvNumeric)
+	if (value->type != jbvNumeric ||
+		DatumGetInt32(DirectFunctionCall1(numeric_scale,
+										  NumericGetDatum(value->val.numeric))) > INTEGER_MAX_SCALE)
 		return NULL;
 
 	text = DatumGetCString(DirectFunctionCall1(numeric_out,
@@ -162,6 +170,7 @@ read_signed(const Path *path, const JsonbValue *value, int64 min, int64 max)
 	if (text == NULL || *text == '\0' || isspace((unsigned char) *text) ||
 		*end != '\0' || errno != 0 || result < min || result > max)
 		refuse(path, max == PG_INT64_MAX ? "an integer of 64 bits" : "an integer of 32 bits");
+	pfree(text);
 	return result;
 }
 
@@ -178,6 +187,7 @@ read_unsigned(const Path *path, const JsonbValue *value, uint64 max)
 		*end != '\0' || errno != 0 || result > max)
 		refuse(path, max == PG_UINT64_MAX ? "an unsigned integer of 64 bits" :
 			   "an unsigned integer of 32 bits");
+	pfree(text);
 	return result;
 }
 

@@ -31,11 +31,11 @@ pbjson_is_text(const void *data, size_t len)
 	return len < MaxAllocSize && pg_verifymbstr(data, (int) len, true);
 }
 
-/* Append text of the database encoding as a JSON string */
+/* Append text of the database encoding as a JSON string; protobuf-c has no pointer to none */
 static void
 append_text(StringInfo buf, const char *data, size_t len)
 {
-	char	   *text = pnstrdup(data, len);
+	char	   *text = len > 0 ? pnstrdup(data, len) : pstrdup("");
 
 	escape_json(buf, text);
 	pfree(text);
