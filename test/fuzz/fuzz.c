@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz.c
- *	  Fuzz targets of the gateway's transport: HTTP/1.1 and JSON's form, HTTP/2, gRPC's
- *	  framing, and all messages of etcd's API.
+ *	  Fuzz targets of the gateway's transport and of what it carries: HTTP/1.1 and JSON's form,
+ *	  HTTP/2, gRPC's framing, and all messages of etcd's API as bytes and as JSON.
  *
  *	  fuzz TARGET [--seed N] [--runs N] [--seconds S]		inputs at random, from samples
  *	  fuzz TARGET FILE...									inputs that were found
+ *	  fuzz TARGET --corpus FOLDER [--runs N]				inputs to begin with, for libFuzzer
  *
  * Built with libFuzzer (make libfuzzer) there is one program for each target.  After each input all
  * that it made must be gone: no connection, no call, no byte that is accounted for.
@@ -74,6 +75,7 @@ feed(const uint8 *data, size_t len, bool whole)
 static void
 begin(const uint8 *data, size_t len)
 {
+	fuzz_stack_begins();
 	fuzz_services_seed(data + len / 2, len - len / 2);
 	conn = conn_new(-1, false);
 	turn();
@@ -247,12 +249,6 @@ target_grpc(const uint8 *data, size_t len)
 	end();
 }
 
-static void
-target_message(const uint8 *data, size_t len)
-{
-	fuzz_all_messages(data, len);
-}
-
 /* ---------- samples ---------- */
 
 typedef struct Sample
@@ -297,19 +293,30 @@ static const Sample message_samples[] = {
 	SAMPLE("\n\x10\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\x10\2\x18\3 \4\x12\x0a\n\1k\x10\2\x18\3 \4*\1v")
 };
 
+/* The first byte is the message's number: here a range, a put, a transaction and a watch */
+static const Sample json_samples[] = {
+	SAMPLE("\000{\"key\":\"YQ==\",\"range_end\":\"YWI=\",\"limit\":\"3\",\"sort_order\":\"DESCEND\",\"sortTarget\":2,\"serializable\":true}"),
+	SAMPLE("\002{\"key\":\"-_\",\"value\":\"\",\"lease\":-9223372036854775808,\"prev_kv\":null,\"none\":[{\"a\":1e3}]}"),
+	SAMPLE("\004{\"compare\":[{\"result\":\"GREATER\",\"target\":\"MOD\",\"key\":\"YQ\",\"mod_revision\":\"0\"}],"
+	"\"success\":[{\"request_txn\":{\"failure\":[{\"requestPut\":{}},{}]}}]}"),
+	SAMPLE("\006{\"create_request\":{\"key\":\"YQ\",\"filters\":[\"NOPUT\",1],\"watch_id\":\"5\"},\"cancel_request\":null}")
+};
+
 typedef struct TargetEntry
 {
 	const char *name;
 	Target		run;
 	const Sample *samples;
 	size_t		nsamples;
+	size_t		(*make) (uint32 (*below) (uint32 n), uint8 *input, size_t size);	/* or none */
 } TargetEntry;
 
 static const TargetEntry targets[] = {
 	{"http1", target_http1, http1_samples, lengthof(http1_samples)},
 	{"http2", target_http2, http2_samples, lengthof(http2_samples)},
 	{"grpc", target_grpc, grpc_samples, lengthof(grpc_samples)},
-	{"message", target_message, message_samples, lengthof(message_samples)}
+	{"message", fuzz_all_messages, message_samples, lengthof(message_samples)},
+	{"json", fuzz_json, json_samples, lengthof(json_samples), fuzz_json_make}
 };
 
 #ifdef LIBFUZZER
@@ -410,6 +417,11 @@ make_input(const TargetEntry *target, uint8 *bytes)
 		len = kept_len[slot];
 		memcpy(bytes, kept[slot], len);
 	}
+	else if (target->make != NULL && random_below(4) > 0)
+	{
+		len = target->make(random_below, bytes, GROWN_MAX);
+		changes = random_below(3);	/* or none, as it is spoilt by itself */
+	}
 	else
 	{
 		const Sample *sample = &target->samples[random_below(target->nsamples)];
@@ -465,6 +477,26 @@ keep_input(const char *name, const uint8 *bytes, size_t len)
 	fclose(file);
 }
 
+static int
+write_corpus(const TargetEntry *target, const char *folder, long n)
+{
+	static uint8 bytes[GROWN_MAX];
+	char		name[1024];
+	long		i;
+
+	for (i = 0; i < n; i++)
+	{
+		const Sample *sample = &target->samples[i % target->nsamples];
+
+		snprintf(name, sizeof(name), "%s/%05ld", folder, i);
+		if (target->make != NULL)
+			keep_input(name, bytes, target->make(random_below, bytes, sizeof(bytes)));
+		else
+			keep_input(name, (const uint8 *) sample->bytes, sample->len);
+	}
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -473,10 +505,11 @@ main(int argc, char **argv)
 	long		runs = 20000;
 	long		seconds = 3600;
 	const char *keep = NULL;
+	const char *corpus = NULL;
 	time_t		started = time(NULL);
-	uint8	   *bytes = malloc(INPUT_MAX + 4096);
+	static uint8 bytes[INPUT_MAX + 4096];
 	uint64		calls = 0;
-	uint64		messages = 0;
+	uint64		messages;
 	int			method;
 	long		i;
 
@@ -487,7 +520,7 @@ main(int argc, char **argv)
 	}
 	if (target == NULL)
 	{
-		fprintf(stderr, "usage: fuzz http1|http2|grpc|message [--seed N] [--runs N] [--seconds S] [--keep FILE] | FILE...\n");
+		fprintf(stderr, "usage: fuzz http1|http2|grpc|message|json [--seed N] [--runs N] [--seconds S] [--keep FILE] [--corpus FOLDER] | FILE...\n");
 		return 2;
 	}
 	fuzz_services_init();
@@ -503,8 +536,12 @@ main(int argc, char **argv)
 			seconds = atol(argv[i + 1]);
 		else if (strcmp(argv[i], "--keep") == 0)
 			keep = argv[i + 1];
+		else if (strcmp(argv[i], "--corpus") == 0)
+			corpus = argv[i + 1];
 	}
 	random_state = seed;
+	if (corpus != NULL)
+		return write_corpus(target, corpus, runs);
 	for (i = 0; i < runs; i++)
 	{
 		size_t		len = make_input(target, bytes);
@@ -515,6 +552,7 @@ main(int argc, char **argv)
 		if (i % 1000 == 999 && time(NULL) - started >= seconds)
 			break;
 	}
+	messages = fuzz_json_accepted;
 	for (method = 0; method < method_count(); method++)
 	{
 		const MethodStats *stats = method_stats(method_at(method));
@@ -524,7 +562,6 @@ main(int argc, char **argv)
 	}
 	printf("%s, seed %llu: %ld inputs, %llu calls, %llu messages\n", target->name, (unsigned long long) seed, i,
 		   (unsigned long long) calls, (unsigned long long) messages);
-	free(bytes);
 	return 0;
 }
 

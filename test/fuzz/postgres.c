@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * postgres.c
- *	  What the gateway's transport needs of PostgreSQL, by malloc() and longjmp().
+ *	  What the files under test need of PostgreSQL, by malloc() and longjmp().
  *
  * The files under test are compiled as they are, with PostgreSQL's headers, and linked with this
  * instead of a server, so that the compiler's sanitizers see every byte: each chunk
- * of memory is one of malloc(), and a context that is deleted frees its chunks.
+ * of memory is one of malloc(), and a context that is deleted frees its chunks.  What
+ * PostgreSQL has in its libraries for programs (pgcommon, pgport) is linked, and takes its memory here.
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -22,11 +23,17 @@
 #undef fprintf
 #undef vfprintf
 
+#include "fmgr.h"
 #include "lib/pairingheap.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/json.h"
 
 #include "fuzz.h"
+
+/* max_stack_depth as it is by default */
+#define STACK_MAX	(2 * 1024 * 1024)
 
 /* ---------- memory ---------- */
 
@@ -38,6 +45,9 @@ typedef struct Chunk
 	Size		size;
 } Chunk;
 
+/* What a chunk costs a server beside its bytes */
+#define CHUNK_COST	16
+
 struct MemoryContextData
 {
 	Chunk		chunks;			/* a ring */
@@ -48,6 +58,9 @@ struct MemoryContextData
 
 MemoryContext CurrentMemoryContext;
 MemoryContext TopMemoryContext;
+
+Size		fuzz_memory_used;
+Size		fuzz_memory_peak;
 
 extern MemoryContext AllocSetContextCreateInternal(MemoryContext parent, const char *name,
 												   Size min, Size init, Size max);
@@ -105,6 +118,8 @@ MemoryContextAllocHuge(MemoryContext context, Size size)
 	chunk->prev = &context->chunks;
 	chunk->next = context->chunks.next;
 	chunk->next->prev = chunk->prev->next = chunk;
+	fuzz_memory_used += size + CHUNK_COST;
+	fuzz_memory_peak = Max(fuzz_memory_peak, fuzz_memory_used);
 	return chunk + 1;
 }
 
@@ -135,6 +150,7 @@ pfree(void *pointer)
 
 	chunk->prev->next = chunk->next;
 	chunk->next->prev = chunk->prev;
+	fuzz_memory_used -= chunk->size + CHUNK_COST;
 	free(chunk);
 }
 
@@ -149,54 +165,55 @@ repalloc(void *pointer, Size size)
 	return moved;
 }
 
-/* ---------- text ---------- */
+void *
+palloc_extended(Size size, int flags)
+{
+	return (flags & MCXT_ALLOC_ZERO) != 0 ? palloc0(size) : palloc(size);
+}
 
 char *
-psprintf(const char *format, ...)
+pnstrdup(const char *text, Size len)
 {
-	char	   *text = palloc(8192);
-	va_list		args;
+	char	   *copy;
 
-	va_start(args, format);
-	vsnprintf(text, 8192, format, args);
-	va_end(args);
-	return text;
+	len = strnlen(text, len);
+	copy = palloc(len + 1);
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	return copy;
 }
+
+char *
+pstrdup(const char *text)
+{
+	return pnstrdup(text, strlen(text));
+}
+
+/* ---------- the stack ---------- */
+
+static char *stack_base;
+
+void
+fuzz_stack_begins(void)
+{
+	stack_base = __builtin_frame_address(0);
+}
+
+void
+check_stack_depth(void)
+{
+	if (stack_base - (char *) __builtin_frame_address(0) > STACK_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
+				 errmsg("stack depth limit exceeded")));
+}
+
+/* ---------- text: the encoding is UTF-8 ---------- */
 
 int
-pg_snprintf(char *text, size_t size, const char *format, ...)
+GetDatabaseEncoding(void)
 {
-	va_list		args;
-	int			n;
-
-	va_start(args, format);
-	n = vsnprintf(text, size, format, args);
-	va_end(args);
-	return n;
-}
-
-int
-pg_sprintf(char *text, const char *format, ...)
-{
-	va_list		args;
-	int			n;
-
-	va_start(args, format);
-	n = vsnprintf(text, 65536, format, args);
-	va_end(args);
-	return n;
-}
-
-int
-pg_strncasecmp(const char *a, const char *b, size_t n)
-{
-	return strncasecmp(a, b, n);
-}
-
-unsigned char
-pg_ascii_tolower(unsigned char c)
-{
-	return c >= 'A' && c <= 'Z' ? c + 32 : c;
+	return PG_UTF8;
 }
 
 char *
@@ -211,23 +228,39 @@ pg_server_to_any(const char *text, int len, int encoding)
 	return unconstify(char *, text);
 }
 
-void
-initStringInfo(StringInfo string)
+bool
+pg_verify_mbstr(int encoding, const char *text, int len, bool no_error)
 {
-	string->data = palloc(1024);
-	string->maxlen = 1024;
-	string->len = string->cursor = 0;
-	string->data[0] = '\0';
+	if (!no_error)
+		abort();
+	return pg_encoding_verifymbstr(encoding, text, len) == len;
 }
 
-uint32
-hash_bytes(const unsigned char *data, int len)
+bool
+pg_verifymbstr(const char *text, int len, bool no_error)
 {
-	uint32		hash = 2166136261u;
+	return pg_verify_mbstr(PG_UTF8, text, len, no_error);
+}
 
-	while (len-- > 0)
-		hash = (hash ^ *data++) * 16777619u;
-	return hash;
+void
+escape_json(StringInfo buf, const char *text)
+{
+	static const char named[] = "\b\f\n\r\t\"\\";
+	static const char names[] = "bfnrt\"\\";
+
+	appendStringInfoChar(buf, '"');
+	for (; *text != '\0'; text++)
+	{
+		const char *found = strchr(named, *text);
+
+		if (found != NULL)
+			appendStringInfo(buf, "\\%c", names[found - named]);
+		else if ((unsigned char) *text < ' ')
+			appendStringInfo(buf, "\\u%04x", *text);
+		else
+			appendStringInfoChar(buf, *text);
+	}
+	appendStringInfoChar(buf, '"');
 }
 
 /* ---------- errors ---------- */
@@ -405,4 +438,17 @@ pairingheap_remove_first(pairingheap *heap)
 
 	pairingheap_remove(heap, first);
 	return first;
+}
+
+/* ---------- SQL functions as C calls them ---------- */
+
+Datum
+DirectFunctionCall1Coll(PGFunction func, Oid collation, Datum arg)
+{
+	LOCAL_FCINFO(fcinfo, 1);
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 1, collation, NULL, NULL);
+	fcinfo->args[0].value = arg;
+	fcinfo->args[0].isnull = false;
+	return func(fcinfo);
 }
