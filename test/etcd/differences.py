@@ -63,6 +63,13 @@ def _(step, ref, sub):
     return step.name == 'Auth/Authenticate' and ref.code == 16
 
 
+@known('authentication of who has no password', 'etcd tells anybody that this is such a user; we tell what it tells of a wrong password')
+def _(step, ref, sub):
+    return step.name == 'Auth/Authenticate' and ref.code == 2 and \
+        ref.message == 'auth: authentication failed, password was given for no password user' and \
+        (sub.code, sub.message) == (3, 'etcdserver: authentication failed, invalid user ID or password')
+
+
 @known('hash at the compacted revision', 'etcd 3.4 takes the compacted revision itself for compacted; 3.5 does not')
 def _(step, ref, sub):
     return step.name == 'Maintenance/HashKV' and ref.message == 'etcdserver: mvcc: required revision has been compacted' \
