@@ -22,9 +22,10 @@ PASSWORDS = {'root': 'rootpw', 'u1': 'pw1', 'u2': 'pw2', 'u3': 'pw3'}
 CHOSEN_LEASES = 1 << 50
 
 
-def puts_with_lease(txn):
+def puts_with_more(txn):
+    """Whether a transaction has puts that need more than the right to write their keys."""
     operations = list(txn.success) + list(txn.failure)
-    return any(o.request_put.lease or puts_with_lease(o.request_txn) for o in operations)
+    return any(o.request_put.lease or o.request_put.prev_kv or puts_with_more(o.request_txn) for o in operations)
 
 
 def without_empty_ranges(message):
@@ -391,8 +392,9 @@ class Generator:
             step.user = 'root'          # etcd 3.4 lets everybody
         if step.name in ('Lease/LeaseGrant', 'Lease/LeaseRevoke') and step.user != 'bad':
             step.user = 'root'          # etcd 3.4 lets those without a token
-        if step.name == 'KV/Txn' and puts_with_lease(step.request) and step.user != 'bad':
-            step.user = 'root'          # etcd 3.4 does not ask whose the other keys of the lease are
+        if step.name == 'KV/Txn' and puts_with_more(step.request) and step.user != 'bad':
+            # etcd 3.4 does not ask whose the other keys of the lease are, nor for the right to read the previous value
+            step.user = 'root'
         return step
 
     def step(self):
