@@ -682,6 +682,9 @@ static void
 stop_for_quarantine(void)
 {
 	identity_quarantine(pending_quarantine);
+
+	/* the gateway, when it is told, looks here for the reason */
+	publish_status();
 	if (strcmp(pending_quarantine, MEMBER_REASON_REMOVED) == 0)
 		requests_abandon();
 	pending_quarantine[0] = '\0';
