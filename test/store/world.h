@@ -107,6 +107,11 @@ typedef struct EventCollector
 extern void event_collector_init(EventCollector *collector);
 extern bool collect_event(const Mvccpb__Event *event, void *arg);
 
-extern void fail(World *world, const char *format,...) pg_attribute_printf(2, 3) pg_attribute_noreturn();
+/* PostgreSQL 18 has no macro any more for an attribute that comes last */
+extern void fail(World *world, const char *format,...) pg_attribute_printf(2, 3)
+#if defined(__GNUC__)
+			__attribute__((noreturn))
+#endif
+;
 
 #endif							/* PGQ_TEST_WORLD_H */
