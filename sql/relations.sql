@@ -17,6 +17,8 @@ FROM quorum.raft_log WHERE type = 'normal' ORDER BY index;
 SELECT bool_and(index = first + n - 1) AS consecutive, bool_and(term > 0) AS terms,
 	bool_or(type = 'empty' AND request IS NULL AND size = 0) AS has_empty
 FROM (SELECT *, row_number() OVER (ORDER BY index) AS n, min(index) OVER () AS first FROM quorum.raft_log) AS l;
+-- a member shows what it did after it has answered, and before it takes the next request
+SELECT quorum.read_barrier() AS barrier \gset
 SELECT max(l.index) = max(s.commit_index) AS all_committed FROM quorum.raft_log l, quorum.status s;
 
 -- both are read with SQL and written by functions alone

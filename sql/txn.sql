@@ -91,6 +91,7 @@ SELECT succeeded, jsonb_pretty(responses) FROM quorum.txn(
 SELECT quorum.get('inner');
 
 -- reads alone need no log entry
+SELECT quorum.read_barrier() AS barrier \gset
 SELECT commit_index FROM quorum.status \gset before_
 SELECT responses -> 0 -> 'range' -> 'count' AS count FROM quorum.txn('{}', ARRAY[quorum.op_range('cfg')]);
 SELECT responses -> 0 -> 'range' -> 'count' AS count
