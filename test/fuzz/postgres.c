@@ -146,8 +146,12 @@ palloc0(Size size)
 void
 pfree(void *pointer)
 {
-	Chunk	   *chunk = (Chunk *) pointer - 1;
+	Chunk	   *chunk;
 
+	/* a program's pfree() takes it, and the parser of 18 was compiled for one */
+	if (pointer == NULL)
+		return;
+	chunk = (Chunk *) pointer - 1;
 	chunk->prev->next = chunk->next;
 	chunk->next->prev = chunk->prev;
 	fuzz_memory_used -= chunk->size + CHUNK_COST;
