@@ -298,12 +298,14 @@ class Watches:
     def forget_overtaken(self, ref, sub):
         """
         A watch in the past of which there was nothing to tell: nobody can see whether it had caught up when a
-        compaction came, and only if not it was canceled.
+        compaction came, and only if not it was canceled; nor which compaction it was that etcd met, which looks at
+        watches in the past only now and then.
         """
         for watch in set(ref.watches) & set(sub.watches):
             ends = [told.watches[watch][-1] for told in (ref, sub)]
             compacted = [type(end) is tuple and end[1] > 0 for end in ends]
-            if compacted[0] != compacted[1] and ref.request[watch].start_revision:
+            differ = compacted[0] != compacted[1] or (all(compacted) and ends[0] != ends[1])
+            if differ and ref.request[watch].start_revision:
                 for told in (ref, sub):
                     told.watches[watch] = ['overtaken']
                     told.overtaken.add(watch)
