@@ -55,7 +55,7 @@ ifneq ($(strip $(PROTO)),)
 SHLIB_LINK += -lprotobuf-c
 endif
 ifneq ($(wildcard src/gateway/*.c),)
-SHLIB_LINK += -lnghttp2 -lhttp_parser -lssl -lcrypto
+SHLIB_LINK += -lnghttp2 -lhttp_parser -lwslay -lssl -lcrypto
 endif
 
 # pg_regress runs in a temporary instance that preloads the library.

@@ -7,6 +7,9 @@
  * socket is not read, until the answer is on its way: so requests that a client sends
  * ahead are answered in order, and wait in its own send buffer.
  *
+ * A request that asks for a WebSocket below /v3 makes the connection one (websocket.c); who asks
+ * for it elsewhere, or for another protocol, gets an answer of HTTP/1.1.
+ *
  * An answer that ends before its request has been read leaves the connection as it is if the rest is
  * short, and closes it otherwise.
  *
@@ -32,9 +35,22 @@
 /* A body that nobody wants is read to its end if it is no longer */
 #define DISCARD_BYTES		(64 * 1024)
 
+/* What http-parser wants to hear if what follows the head is of another protocol */
+#define HEAD_UPGRADES		2
+
 /* Messages that wait to be handled: the client has to wait above, may go on below */
 #define QUEUE_HIGH_BYTES	(64 * 1024)
 #define QUEUE_LOW_BYTES		(16 * 1024)
+
+static void
+free_http1(Http1 *http1)
+{
+	handshake_reset(&http1->handshake);
+	free(http1->rest);
+	free(http1->value);
+	free(http1->url);
+	free(http1);
+}
 
 static inline Conn *
 conn_of(http_parser *parser)
@@ -75,6 +91,7 @@ on_begin(http_parser *parser)
 	http1->expects_continue = http1->complete = http1->answered = false;
 	http1->chunked = false;
 	http1->chunk_left = 0;
+	handshake_reset(&http1->handshake);
 	set_timer(conn, HEAD_MS);
 	return 0;
 }
@@ -101,25 +118,30 @@ on_url(http_parser *parser, const char *at, size_t len)
 }
 
 /*
- * A header is complete when the next one begins.
+ * A header is complete when the next one begins.  False: no memory.
  */
-static void
+static bool
 finish_header(Http1 *http1)
 {
+	const char *value = http1->value != NULL ? http1->value : "";
+
 	if (!http1->in_value)
-		return;
+		return true;
 	http1->in_value = false;
 	if (http1->name_len < HEADER_NAME_MAX)
 	{
-		stream_header(http1->stream, http1->name, http1->name_len,
-					  http1->value != NULL ? http1->value : "", http1->value_len);
+		stream_header(http1->stream, http1->name, http1->name_len, value, http1->value_len);
+		if (!handshake_header(&http1->handshake, http1->name, http1->name_len, value,
+							  http1->value_len))
+			return false;
 		if (http1->name_len == 6 && memcmp(http1->name, "expect", 6) == 0 &&
-			http1->value_len == 12 && pg_strncasecmp(http1->value, "100-continue", 12) == 0)
+			http1->value_len == 12 && pg_strncasecmp(value, "100-continue", 12) == 0)
 			http1->expects_continue = true;
 	}
 	else
 		stream_header(http1->stream, "", 0, "", http1->value_len);
 	http1->name_len = http1->value_len = 0;
+	return true;
 }
 
 static int
@@ -130,7 +152,8 @@ on_header_name(http_parser *parser, const char *at, size_t len)
 
 	if (http1->head_complete)
 		return 0;				/* behind the body; of no interest */
-	finish_header(http1);
+	if (!finish_header(http1))
+		return -1;
 	if (http1->name_len + len >= HEADER_NAME_MAX)
 	{
 		http1->name_len = HEADER_NAME_MAX;
@@ -206,6 +229,47 @@ set_path(Http1 *http1)
 		stream_set_path(http1->stream, path, strlen(path));
 }
 
+static bool
+asks_for_websocket(const Http1 *http1)
+{
+	return http1->parser.upgrade && http1->handshake.wanted && !http1->stream->head_too_large &&
+		stream_is_below_json(http1->stream);
+}
+
+/*
+ * Refuse the WebSocket that is asked for, or make its request what it stands for: a POST, as for etcd.  True: it
+ * is to be opened.
+ */
+static bool
+shake_hands(Http1 *http1)
+{
+	http_parser *parser = &http1->parser;
+	Handshake  *handshake = &http1->handshake;
+	Stream	   *stream = http1->stream;
+	bool		has_length = parser->content_length != 0 &&
+		parser->content_length != (uint64_t) -1;
+	int			refusal = handshake_refusal(handshake, parser->method == HTTP_GET,
+											http1->old || parser->http_major > 1,
+											has_length || (parser->flags & F_CHUNKED) != 0);
+	char		text[64];
+
+	if (refusal != 0)
+	{
+		handshake->refused = true;
+		if (refusal == 405)
+			stream->allow = "GET";
+		snprintf(text, sizeof(text), "%s\n", http_status_text(refusal));
+		stream_answer(stream, refusal, "text/plain; charset=utf-8", text, strlen(text));
+		return false;
+	}
+	handshake->accepted = true;
+	if (handshake->token != NULL)
+		stream_set_token(stream, handshake->token);
+	stream->http_method = HTTP_METHOD_POST;
+	stream_route(stream);
+	return true;
+}
+
 static int
 on_head_complete(http_parser *parser)
 {
@@ -215,11 +279,11 @@ on_head_complete(http_parser *parser)
 	Stream	   *stream = http1->stream;
 	bool		has_length = parser->content_length != (uint64_t) -1;
 
-	finish_header(http1);
+	if (!finish_header(http1))
+		return -1;
 	http1->head_complete = true;
 	http1->keep_alive = http_should_keep_alive(parser) && parser->method != HTTP_CONNECT;
 	http1->old = parser->http_major < 1 || (parser->http_major == 1 && parser->http_minor == 0);
-	parser->upgrade = 0;		/* to nothing that we know */
 	stream->http_method = method_of(parser);
 	set_path(http1);
 	free(http1->value);
@@ -230,7 +294,12 @@ on_head_complete(http_parser *parser)
 		stream->head_too_large = true;
 	set_timer(conn, BODY_SILENCE_MS);
 
-	if (parser->http_major > 1)
+	if (asks_for_websocket(http1) && shake_hands(http1))
+		return HEAD_UPGRADES;
+	parser->upgrade = 0;		/* to nothing that we know */
+	if (stream->status != 0)
+		;						/* a WebSocket was refused */
+	else if (parser->http_major > 1)
 	{
 		http1->keep_alive = false;
 		stream_answer(stream, 505, NULL, "", 0);
@@ -274,6 +343,8 @@ on_complete(http_parser *parser)
 	Conn	   *conn = conn_of(parser);
 	Http1	   *http1 = http1_of(conn);
 
+	if (http1->handshake.accepted)
+		return 0;
 	http1->complete = true;
 	timer_clear(&conn->timer);
 	stream_body_end(http1->stream);
@@ -322,7 +393,7 @@ http1_next_request(Conn *conn)
 	if (rest != NULL)
 		parse(conn, rest, len);
 	free(rest);
-	if (conn->eof && (http1->stream == NULL || !http1->complete))
+	if (conn->protocol == &http1_protocol && conn->eof && (http1->stream == NULL || !http1->complete))
 		conn_close(conn);
 }
 
@@ -381,6 +452,24 @@ keep_rest(Conn *conn, const uint8 *data, size_t len)
 	return true;
 }
 
+/*
+ * The connection goes on as a WebSocket, with the stream; what is left of the bytes is its already.
+ */
+static void
+become_websocket(Conn *conn, const uint8 *data, size_t len)
+{
+	Http1	   *http1 = http1_of(conn);
+
+	if (conn->hung_up || !websocket_start(conn, http1->stream, &http1->handshake))
+	{
+		conn_abort(conn);
+		return;
+	}
+	free_http1(http1);
+	if (len > 0)
+		(void) conn->protocol->feed(conn, data, len);
+}
+
 static void
 parse(Conn *conn, const uint8 *data, size_t len)
 {
@@ -392,6 +481,11 @@ parse(Conn *conn, const uint8 *data, size_t len)
 		n = http_parser_execute(&http1->parser, &settings, (const char *) data, len);
 		data += n;
 		len -= n;
+		if (http1->handshake.accepted)
+		{
+			become_websocket(conn, data, len);
+			return;
+		}
 		switch (HTTP_PARSER_ERRNO(&http1->parser))
 		{
 			case HPE_OK:
@@ -511,10 +605,7 @@ http1_end(Conn *conn)
 		return;
 	conn_release_streams(conn);
 	conn_hold(conn, -(ssize_t) http1->rest_len);
-	free(http1->rest);
-	free(http1->value);
-	free(http1->url);
-	free(http1);
+	free_http1(http1);
 	conn->session = NULL;
 }
 

@@ -16,6 +16,7 @@
 #include <http_parser.h>
 
 #include "gateway/transport.h"
+#include "gateway/websocket.h"
 
 #define HEADER_NAME_MAX		64
 
@@ -41,6 +42,7 @@ typedef struct Http1
 	bool		broken;			/* what comes cannot be understood any more */
 	bool		chunked;
 	size_t		chunk_left;
+	Handshake	handshake;		/* of a WebSocket */
 	uint8	   *rest;			/* read, but not parsed yet */
 	size_t		rest_len;
 } Http1;

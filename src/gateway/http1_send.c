@@ -47,6 +47,10 @@ write_head(Http1 *http1, const Stream *stream, char *text, size_t size)
 				  "Access-Control-Allow-Headers: " CORS_HEADERS "\r\n");
 	if (stream->allow != NULL)
 		n += snprintf(text + n, size - n, "Allow: %s\r\n", stream->allow);
+	if (http1->handshake.refused)
+		n += snprintf(text + n, size - n, "Sec-WebSocket-Version: 13\r\n");
+	if (stream->status == 426)
+		n += snprintf(text + n, size - n, "Upgrade: websocket\r\nConnection: Upgrade\r\n");
 	if (http1->chunked)
 		n += snprintf(text + n, size - n, "Transfer-Encoding: chunked\r\n");
 	else if (stream->content_length >= 0 && !has_no_body(stream))

@@ -124,6 +124,13 @@ set_token(Stream *stream, const char *value, size_t len, bool is_token)
 	stream->is_token = is_token;
 }
 
+void
+stream_set_token(Stream *stream, const char *token)
+{
+	stream->is_token = false;
+	set_token(stream, token, strlen(token), true);
+}
+
 /*
  * Where it goes.  The path of a gRPC method need not be kept.
  */
@@ -314,6 +321,12 @@ json_path(const char *path)
 			return path + len;
 	}
 	return NULL;
+}
+
+bool
+stream_is_below_json(const Stream *stream)
+{
+	return stream->path != NULL && json_path(stream->path) != NULL;
 }
 
 static void

@@ -352,6 +352,19 @@ stream_chunk(const Stream *stream)
 }
 
 /*
+ * stream_chunk_ends_line() -- does the first segment, which there is, end with an end of line?
+ */
+bool
+stream_chunk_ends_line(const Stream *stream)
+{
+	const Segment *segment = stream->out_head;
+
+	if (segment->body != NULL && segment->body->len > 0)
+		return segment->body->data[segment->body->len - 1] == '\n';
+	return segment->head_len > 0 && segment->head[segment->head_len - 1] == '\n';
+}
+
+/*
  * stream_take() -- take queued bytes, of which there must be so many.
  */
 void

@@ -4,7 +4,7 @@
  *	  Connections and streams: what the files of the transport owe each other.
  *
  * Private to the transport.  A connection (conn.c) moves bytes between a socket and its
- * protocol (http1.c, http2.c).  The protocol makes a stream of each request.  A stream has a
+ * protocol (http1.c, http2.c, websocket.c).  The protocol makes a stream of each request.  A stream has a
  * face: gRPC (grpc.c), JSON (json.c), a page or a plain answer (route.c).  The face makes messages
  * of a stream's bytes and bytes of its messages; call.c runs the calls.
  *
@@ -393,6 +393,12 @@ extern void stream_set_path(Stream *stream, const char *path, size_t len);
 /* The head is complete: find out what it is (route.c) */
 extern void stream_route(Stream *stream);
 
+/* Is the path below those of JSON's calls, whether there is such a call or not? */
+extern bool stream_is_below_json(const Stream *stream);
+
+/* A token that goes before all that headers of HTTP said */
+extern void stream_set_token(Stream *stream, const char *token);
+
 /* Bytes of the body, and its end */
 extern void stream_body(Stream *stream, const uint8 *data, size_t len);
 extern void stream_body_end(Stream *stream);
@@ -400,6 +406,7 @@ extern void stream_body_end(Stream *stream);
 /* Take queued bytes, of which there must be so many; how many are left of the first segment */
 extern void stream_take(Stream *stream, uint8 *to, size_t size);
 extern size_t stream_chunk(const Stream *stream);
+extern bool stream_chunk_ends_line(const Stream *stream);
 
 /* The protocol has no use for the stream any more: all sent, or the client gone */
 extern void stream_release(Stream *stream);
