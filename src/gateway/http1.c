@@ -262,9 +262,11 @@ shake_hands(Http1 *http1)
 		stream_answer(stream, refusal, "text/plain; charset=utf-8", text, strlen(text));
 		return false;
 	}
-	handshake->accepted = true;
 	if (handshake->token != NULL)
 		stream_set_token(stream, handshake->token);
+	if (stream->head_too_large)
+		return false;			/* by that token; routing says so */
+	handshake->accepted = true;
 	stream->http_method = HTTP_METHOD_POST;
 	stream_route(stream);
 	return true;

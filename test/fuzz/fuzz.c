@@ -2,7 +2,7 @@
  *
  * fuzz.c
  *	  Fuzz targets of the gateway's transport and of what it carries: HTTP/1.1 and JSON's form,
- *	  HTTP/2, gRPC's framing, and all messages of etcd's API as bytes and as JSON.
+ *	  HTTP/2, gRPC's framing, WebSockets, and all messages of etcd's API as bytes and as JSON.
  *
  *	  fuzz TARGET [--seed N] [--runs N] [--seconds S]		inputs at random, from samples
  *	  fuzz TARGET FILE...									inputs that were found
@@ -249,6 +249,69 @@ target_grpc(const uint8 *data, size_t len)
 	end();
 }
 
+/*
+ * WebSockets: the input says which frames come, with which contents; most heads are right, and all
+ * contents are masked, so that what comes behind is reached.
+ */
+static void
+target_websocket(const uint8 *data, size_t len)
+{
+	static const char *const paths[] = {
+		"/v3/watch", "/v3/lease/keepalive", "/v3/kv/range", "/v3beta/kv/put", "/v3/nothing", "/v3/maintenance/snapshot"
+	};
+	const uint8 *at = data + 1;
+	const uint8 *limit = data + len;
+	char		head[512];
+
+	if (len < 1)
+		return;
+	begin(data, len);
+	snprintf(head, sizeof(head), "GET %s HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+			 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n",
+			 paths[data[0] % lengthof(paths)],
+			 data[0] & 0x80 ? "Sec-WebSocket-Protocol: Bearer, a.b\r\nCookie: x=y; token=\"c\"\r\n" : "");
+	feed((const uint8 *) head, strlen(head), true);
+	while (limit - at >= 3 && gateway_stats.connections > 0)
+	{
+		uint8		what = at[0];
+		uint8		detail = at[1];
+		size_t		n = at[2];
+		uint8		frame[16 + 256];
+		size_t		size = 2;
+		size_t		i;
+
+		at += 3;
+		n = Min(n, (size_t) (limit - at));
+		if (detail == 0xff)		/* time passes */
+		{
+			fuzz_now += what * INT64CONST(1000000);
+			turn();
+			continue;
+		}
+		frame[0] = what;		/* its bits as they are: end, reserved ones, kind */
+		frame[1] = (detail & 0x40 ? 0 : 0x80) | Min(n, 125);
+		if (n > 125 || (detail & 0x20))
+		{
+			bool		eight = (detail & 0x10) != 0;
+
+			frame[1] = (frame[1] & 0x80) | (eight ? 127 : 126);
+			memset(frame + 2, detail & 8 ? detail : 0, 8);
+			size += eight ? 8 : 2;
+			frame[size - 1] = n;
+		}
+		if ((detail & 0x40) == 0)
+		{
+			memset(frame + size, detail, 4);
+			size += 4;
+		}
+		for (i = 0; i < n; i++)
+			frame[size++] = at[i] ^ (detail & 0x40 ? 0 : detail);
+		feed(frame, size, (detail & 0x80) != 0);
+		at += n;
+	}
+	end();
+}
+
 /* ---------- samples ---------- */
 
 typedef struct Sample
@@ -266,6 +329,11 @@ static const Sample http1_samples[] = {
 	SAMPLE("\001GET /version HTTP/1.1\r\nHost: x\r\n\r\nGET /health?later HTTP/1.1\r\n\r\nHEAD /version?e HTTP/1.0\r\n\r\n"),
 	SAMPLE("\000OPTIONS /v3/kv/txn HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"),
 	SAMPLE("\001POST /v3/lease/keepalive HTTP/1.1\r\nContent-Length: 30\r\n\r\n{\"ID\":\"\\\"{[\\u1234\"}{!}{\"a\":[{}]}"),
+	SAMPLE("\001GET /v3/watch HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+	"\x89\x80\0\0\0\0\x89\x80\0\0\0\0\x89\x80\0\0\0\0\x89\x80\0\0\0\0\x89\x80\0\0\0\0\x89\x80\0\0\0\0\x89\x80\0\0\0\0"
+	"\x89\x80\0\0\0\0\x89\x80\0\0\0\0\x89\x80\0\0\0\0\x89\x80\0\0\0\0\x89\x80\0\0\0\0\x89\x80\0\0\0\0\x89\x80\0\0\0\0"
+	"\x89\x80\0\0\0\0\x89\x80\0\0\0\0\x89\x80\0\0\0\0\x81\x82\0\0\0\0{}\x88\x80\0\0\0\0"),
 	SAMPLE("\001GET /none HTTP/1.1\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n")
 };
 
@@ -283,6 +351,16 @@ static const Sample grpc_samples[] = {
 	SAMPLE("\x00\xc1\x05" "100mS\x12\x00\x06\n\1b\x12\1v\x07\xff\x00\x04\x00\x00"),
 	SAMPLE("\x00\x05\x00\x12\x00\x03\n\1a\x05\xff\x00\x15\xff\x00\x07\x05\x00"),
 	SAMPLE("\x20\x07\x00\x13\x00\x10{\"a\":1}{\"b\":2} \x00\x04\x00\x0a\x01\x02\x08\x07")
+};
+
+static const Sample websocket_samples[] = {
+	SAMPLE("\x00\x81\x01\x22{\"create_request\":{\"key\":\"YQ==\"}}  \x81\x00\x07{\"a\":1}\x88\x03\x02\x03\xe8"),
+	SAMPLE("\x01\x01\x05\x04{\"ID\x89\x00\x04ping\x80\x85\x06\":\"9\"}\x82\x81\x08{\"ID\":1}\x8a\x00\x00"),
+	SAMPLE("\x82\x81\x00\x0c{\"key\":\"YQ\"}\x81\x40\x02{}"),
+	SAMPLE("\x00\x81\x00\x03\xce\xba\xff\x88\x00\x01\x03"),
+	SAMPLE("\x03\x81\x20\x02{}\x81\x30\x02{}\xc1\x00\x02{}\x83\x00\x00"),
+	SAMPLE("\x04\x81\x00\x02{}"),
+	SAMPLE("\x00\x89\x00\x00\x89\x00\x00\x89\x00\x00\x09\x00\x00\x50\xff\x00")
 };
 
 static const Sample message_samples[] = {
@@ -316,7 +394,8 @@ static const TargetEntry targets[] = {
 	{"http2", target_http2, http2_samples, lengthof(http2_samples)},
 	{"grpc", target_grpc, grpc_samples, lengthof(grpc_samples)},
 	{"message", fuzz_all_messages, message_samples, lengthof(message_samples)},
-	{"json", fuzz_json, json_samples, lengthof(json_samples), fuzz_json_make}
+	{"json", fuzz_json, json_samples, lengthof(json_samples), fuzz_json_make},
+	{"websocket", target_websocket, websocket_samples, lengthof(websocket_samples)}
 };
 
 #ifdef LIBFUZZER
