@@ -26,10 +26,8 @@
 
 #include "gateway/http1_int.h"
 
-/* Time for the head of a request; for silence within its body; for an answer whose client
- * sends no more */
+/* Time for the head of a request; for an answer whose client sends no more */
 #define HEAD_MS				30000
-#define BODY_SILENCE_MS		60000
 #define HUNG_UP_MS			5000
 
 /* A body that nobody wants is read to its end if it is no longer */
@@ -37,10 +35,6 @@
 
 /* What http-parser wants to hear if what follows the head is of another protocol */
 #define HEAD_UPGRADES		2
-
-/* Messages that wait to be handled: the client has to wait above, may go on below */
-#define QUEUE_HIGH_BYTES	(64 * 1024)
-#define QUEUE_LOW_BYTES		(16 * 1024)
 
 static void
 free_http1(Http1 *http1)
@@ -299,14 +293,12 @@ on_head_complete(http_parser *parser)
 	if (asks_for_websocket(http1) && shake_hands(http1))
 		return HEAD_UPGRADES;
 	parser->upgrade = 0;		/* to nothing that we know */
-	if (stream->status != 0)
-		;						/* a WebSocket was refused */
-	else if (parser->http_major > 1)
+	if (parser->http_major > 1)
 	{
 		http1->keep_alive = false;
 		stream_answer(stream, 505, NULL, "", 0);
 	}
-	else
+	else if (stream->status == 0)	/* else a WebSocket was refused */
 		stream_route(stream);
 	if (stream->status != 0)
 	{

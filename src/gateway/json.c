@@ -47,6 +47,15 @@ static MemoryContext json_context;
 
 /* ---------- messages of the client ---------- */
 
+/*
+ * json_max_request() -- the longest request that is taken, in bytes of JSON.
+ */
+size_t
+json_max_request(void)
+{
+	return JSON_EXPANSION * gateway_max_message();
+}
+
 static void
 refuse_character(Stream *stream, uint8 c)
 {
@@ -136,7 +145,7 @@ json_body(Stream *stream, const uint8 *data, size_t len)
 			stream_finish(stream, GRPC_INVALID_ARGUMENT, "the request is nested too deeply");
 			return;
 		}
-		if (stream->partial_len + n > JSON_EXPANSION * gateway_max_message())
+		if (stream->partial_len + n > json_max_request())
 		{
 			stream_finish(stream, GRPC_RESOURCE_EXHAUSTED,
 						  "grpc: received message larger than max");

@@ -298,6 +298,12 @@ typedef enum HttpMethod
 #define HEADERS_MAX_BYTES	(64 * 1024)
 #define HEADERS_MAX_NUMBER	256
 
+/* Where there is no flow control but TCP's: messages that wait to be handled, above which the client has
+ * to wait and below which it may go on; and how long it may be silent within a request */
+#define QUEUE_HIGH_BYTES	(64 * 1024)
+#define QUEUE_LOW_BYTES		(16 * 1024)
+#define BODY_SILENCE_MS		60000
+
 struct Stream
 {
 	Call		call;			/* first */
@@ -442,6 +448,7 @@ extern void stream_answer(Stream *stream, int status, const char *content_type,
 
 extern void grpc_body(Stream *stream, const uint8 *data, size_t len);
 extern void json_init(void);
+extern size_t json_max_request(void);
 extern void json_body(Stream *stream, const uint8 *data, size_t len);
 extern void json_body_end(Stream *stream);
 extern int	http_status_of(GrpcCode code);

@@ -27,23 +27,11 @@
 
 #include "gateway/websocket_int.h"
 
-/* Who is silent for so long before the only message of his call has none to send */
-#define SILENCE_MS			60000
-
-/* Messages that wait to be handled: the client has to wait above, may go on below */
-#define QUEUE_HIGH_BYTES	(64 * 1024)
-#define QUEUE_LOW_BYTES		(16 * 1024)
-
 /* No more bytes for wslay while it has so many control frames to be sent */
 #define CONTROL_QUEUE_MAX	16
 
 /* What one of them takes of memory besides its contents */
 #define CONTROL_BYTES		96
-
-/* JSON has bytes in base64, and names besides */
-#define JSON_EXPANSION		2
-
-static void parse(Conn *conn, const uint8 *data, size_t len);
 
 /* ---------- what is held ---------- */
 
@@ -183,7 +171,7 @@ on_frame(wslay_event_context_ptr events, const struct wslay_event_on_frame_recv_
 	}
 	if (frame->opcode != WSLAY_CONTINUATION_FRAME)
 		ws->message_len = 0;
-	if (ws->message_len + frame->payload_length > JSON_EXPANSION * gateway_max_message())
+	if (ws->message_len + frame->payload_length > json_max_request())
 		refuse(conn, WSLAY_CODE_MESSAGE_TOO_BIG);
 	else
 		ws->message_len += frame->payload_length;
@@ -220,6 +208,10 @@ parse(Conn *conn, const uint8 *data, size_t len)
 	ws->in = data;
 	ws->in_len = len;
 	rc = wslay_event_recv(ws->events);
+	data = ws->in;
+	len = ws->in_len;
+	ws->in = NULL;
+	ws->in_len = 0;
 	websocket_account(conn);
 	if (conn->state == CONN_DEAD)
 		return;
@@ -234,8 +226,8 @@ parse(Conn *conn, const uint8 *data, size_t len)
 		websocket_hang_up(conn);
 		return;
 	}
-	if (ws->in_len > 0)
-		keep_rest(conn, ws->in, ws->in_len);
+	if (len > 0)
+		keep_rest(conn, data, len);
 	if (ws->stream->in_bytes > QUEUE_HIGH_BYTES)
 		conn->read_off = true;
 	conn_touch(conn);
@@ -329,7 +321,7 @@ websocket_start(Conn *conn, Stream *stream, const Handshake *handshake)
 	ws->close_code = WSLAY_CODE_NORMAL_CLOSURE;
 	conn->protocol = &websocket_protocol;
 	conn->session = ws;
-	timer_set(&conn->timer, TimestampTzPlusMilliseconds(gateway_now, SILENCE_MS), timer_fires);
+	timer_set(&conn->timer, TimestampTzPlusMilliseconds(gateway_now, BODY_SILENCE_MS), timer_fires);
 	conn_touch(conn);
 	return true;
 }
@@ -366,13 +358,13 @@ websocket_timeout(Conn *conn)
 {
 	if (!waits_for_message(websocket_of(conn)))
 		return;
-	if (TimestampDifferenceExceeds(conn->last_read, gateway_now, SILENCE_MS))
+	if (TimestampDifferenceExceeds(conn->last_read, gateway_now, BODY_SILENCE_MS))
 	{
 		refuse(conn, WSLAY_CODE_POLICY_VIOLATION);
 		websocket_hang_up(conn);
 	}
 	else
-		timer_set(&conn->timer, TimestampTzPlusMilliseconds(conn->last_read, SILENCE_MS),
+		timer_set(&conn->timer, TimestampTzPlusMilliseconds(conn->last_read, BODY_SILENCE_MS),
 				  timer_fires);
 }
 
