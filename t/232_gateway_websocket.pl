@@ -380,6 +380,13 @@ subtest 'clients that mean harm' => sub {
 	@clients = ();
 	nothing_left('resets');
 
+	my $deaf = ws('/v3/watch');
+	my $pings = WebSocketClient::bytes_of(PING_FRAME, 'x' x 100) x 400_000;
+	is($deaf->send($pings, 2), 0, 'who reads no pongs is not read');
+	cmp_ok(metric('pg_quorum_gateway_buffered_bytes'), '<', 1_000_000, 'and costs little');
+	undef $deaf;
+	nothing_left('the deaf one');
+
 	# a slow one gets all in the end
 	my $slow = ws('/v3/watch');
 	$slow->text(create('slow/', 'slow0'));
