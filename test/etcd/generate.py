@@ -349,12 +349,18 @@ class Generator:
     def caller(self):
         return self.random.choice(['root', 'root', 'u1', 'u1', 'u2', 'u3', 'none', 'bad'])
 
+    def new_user(self):
+        name = self.user_name()
+        if name == 'root':              # as whom the next run cleans up
+            return wire.AuthUserAddRequest(name=name, password=PASSWORDS[name])
+        return wire.AuthUserAddRequest(
+            name=name, password=self.random.choice(['pw1', 'pw2', 'x', '']),
+            options=wire.UserAddOptions(no_password=True) if self.chance(10) else None)
+
     def auth_change(self):
         permission = self.permission()
         name, request = self.random.choice([
-            lambda: ('Auth/UserAdd', wire.AuthUserAddRequest(
-                name=self.user_name(), password=self.random.choice(['pw1', 'pw2', 'x', '']),
-                options=wire.UserAddOptions(no_password=True) if self.chance(10) else None)),
+            lambda: ('Auth/UserAdd', self.new_user()),
             lambda: ('Auth/UserGet', wire.AuthUserGetRequest(name=self.user_name())),
             lambda: ('Auth/UserList', wire.AuthUserListRequest()),
             lambda: ('Auth/UserDelete', wire.AuthUserDeleteRequest(name=self.user_name())),

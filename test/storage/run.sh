@@ -352,7 +352,9 @@ test_prefixes()
 caught_up()
 {
 	local until now before='' still=0
-	until=$(sql "$port" "SELECT pg_current_wal_lsn()") || { echo "$until"; return 1; }
+	# what was written without a transaction identifier is not flushed by its commit
+	sql "$port" "SELECT pg_logical_emit_message(true, 'caught up', '')" || return 1
+	until=$(sql "$port" "SELECT pg_current_wal_flush_lsn()") || { echo "$until"; return 1; }
 	while [ "$still" -lt 300 ]; do
 		now=$(sql $((port + 1)) "SELECT pg_last_wal_replay_lsn(), pg_last_wal_replay_lsn() >= '$until'")
 		[ "${now#*|}" != t ] || return 0
