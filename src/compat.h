@@ -41,6 +41,16 @@ typedef RelFileNode PgqRelNode;
 #define PgqRelNodeEquals(a, b)	RelFileNodeEquals(a, b)
 #endif
 
+/* What an action of the JSON parser returns, and how it ends */
+#include "common/jsonapi.h"
+#if PG_VERSION_NUM >= 160000
+typedef JsonParseErrorType PgqJsonAction;
+#define PGQ_JSON_ACTION_DONE	return JSON_SUCCESS
+#else
+typedef void PgqJsonAction;
+#define PGQ_JSON_ACTION_DONE	return
+#endif
+
 /* Path of a permanent relation's file below the data directory, palloc'd */
 #if PG_VERSION_NUM >= 180000
 #define pgq_relation_path(rel)	pstrdup(relpathperm(PgqRelationNode(rel), MAIN_FORKNUM).str)

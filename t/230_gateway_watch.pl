@@ -226,6 +226,23 @@ ok($slow->await(sub { $told = 0; $told += @{ $_->{events} } for @{ $slow->{respo
 my @revisions = map { map { $_->{kv}{mod_revision} } @{ $_->{events} } } @{ $slow->{responses} };
 is("@revisions", join(' ', sort { $a <=> $b } @revisions), 'in order');
 
+# So do all watches of a stream, wherever each had stopped.
+my $many = watch();
+create($many, 'many/', range_end => 'many0') for 1 .. 40;
+$many->response for 1 .. 40;
+$many->pause;
+sql("SELECT quorum.put('many/' || n, repeat('z', 3000)) FROM generate_series(1, 150) n");
+$many->resume;
+my %heard;
+ok($many->await(sub {
+	%heard = ();
+	for my $r (@{ $many->{responses} }) { push @{ $heard{ $r->{watch_id} // 0 } }, map { $_->{kv}{mod_revision} } @{ $r->{events} } }
+	return keys(%heard) == 40 && !grep { @$_ < 150 } values %heard;
+}, 60), 'all watches of a slow stream are told everything');
+my $first = sql(q{SELECT min(mod_revision) FROM quorum.range('many/', prefix => true)});
+is(join(' ', map { "@$_" } grep { "@$_" ne join(' ', $first .. $first + 149) } values %heard), '', 'once, and in order');
+$many->close;
+
 $slow->pause;
 @{ $slow->{responses} } = ();
 sql("SELECT quorum.put('slow/' || n, repeat('y', 100000)) FROM generate_series(1, 400) n");

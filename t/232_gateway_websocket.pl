@@ -22,25 +22,11 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 use WebSocketClient;
 
-my $folder = PostgreSQL::Test::Utils::tempdir();
-system(
-	"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost "
-	  . "-keyout $folder/key.pem -out $folder/cert.pem >/dev/null 2>&1") == 0
-  or BAIL_OUT('no certificate');
-chmod(0600, "$folder/key.pem");
-
-my $tls     = '127.0.0.1:' . PostgreSQL::Test::Cluster::get_free_port();
-my $cluster = QuorumCluster->new('websocket', members => 1, gateway => 1, conf => <<"CONF")->start;
-pg_quorum.cert_file = '$folder/cert.pem'
-pg_quorum.key_file = '$folder/key.pem'
-pg_quorum.client_memory = '64MB'
-CONF
+my $folder   = PostgreSQL::Test::Utils::tempdir();
+my $cluster  = QuorumCluster->new('websocket', members => 1, gateway => 1, conf => "pg_quorum.client_memory = '64MB'")->start;
+my $tls      = $cluster->serve_tls(1, $folder);
 my $node     = $cluster->node(1);
 my $endpoint = $cluster->endpoint(1);
-$node->append_conf('postgresql.conf', "pg_quorum.listen_client_urls = 'http://$endpoint,https://$tls'");
-$node->restart;
-$cluster->leader;
-$cluster->await_gateways;
 
 sub b64 { return encode_base64($_[0], '') }
 sub sql { return $cluster->sql(1, $_[0]) }

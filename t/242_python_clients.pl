@@ -46,24 +46,11 @@ $etcd->stop;
 
 # One of our members has TLS besides, which etcd3 wants for passwords.
 my $folder = tempdir('pgq_python_XXXXXX', TMPDIR => 1, CLEANUP => 1);
-my ($said, $words) = ('', '');
-IPC::Run::run(
-	[
-		qw(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost),
-		'-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', "$folder/key.pem", '-out', "$folder/cert.pem" ],
-	'<', \undef, '>', \$said, '2>', \$words)
-  or BAIL_OUT("no certificate: $words");
-chmod(0600, "$folder/key.pem");
 my $cluster = QuorumCluster->new('python', gateway => 1)->start;
-my $tls = '127.0.0.1:' . PostgreSQL::Test::Cluster::get_free_port();
-$cluster->node(2)->append_conf('postgresql.conf', <<"CONF");
-pg_quorum.listen_client_urls = 'http://@{[ $cluster->endpoint(2) ]},https://$tls'
-pg_quorum.cert_file = '$folder/cert.pem'
-pg_quorum.key_file = '$folder/key.pem'
-CONF
-$cluster->node(2)->restart;
-$cluster->agreed;
-$cluster->await_gateways;
+my $tls = $cluster->serve_tls(2, $folder);
+ok($cluster->node(1)->poll_query_until('postgres',
+	'SELECT count(*) = 3 AND bool_and(cardinality(client_urls) > 0) FROM quorum.members'),
+	'the members have said where they serve clients');
 
 run_clients('pg_quorum', $cluster->endpoint(1), '--tls', $tls, "$folder/cert.pem");
 

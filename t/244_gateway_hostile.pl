@@ -33,29 +33,11 @@ my $seed = $ENV{PGQ_HOSTILE_SEED} // 1;
 srand($seed);
 note("PGQ_HOSTILE_SEED=$seed");
 
-# A certificate, for the URL with TLS.
-my $folder = tempdir('pgq_hostile_XXXXXX', TMPDIR => 1, CLEANUP => 1);
-my ($said, $words) = ('', '');
-IPC::Run::run(
-	[
-		qw(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost),
-		'-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', "$folder/key.pem", '-out', "$folder/cert.pem" ],
-	'<', \undef, '>', \$said, '2>', \$words)
-  or BAIL_OUT("no certificate: $words");
-chmod(0600, "$folder/key.pem");
-
-my $tls = '127.0.0.1:' . PostgreSQL::Test::Cluster::get_free_port();
-my $cluster = QuorumCluster->new('hostile', members => 1, gateway => 1, conf => <<"CONF")->start;
-pg_quorum.cert_file = '$folder/cert.pem'
-pg_quorum.key_file = '$folder/key.pem'
-pg_quorum.client_memory = '64MB'
-CONF
+my $folder   = tempdir('pgq_hostile_XXXXXX', TMPDIR => 1, CLEANUP => 1);
+my $cluster  = QuorumCluster->new('hostile', members => 1, gateway => 1, conf => "pg_quorum.client_memory = '64MB'")->start;
+my $tls      = $cluster->serve_tls(1, $folder);
 my $node     = $cluster->node(1);
 my $endpoint = $cluster->endpoint(1);
-$node->append_conf('postgresql.conf', "pg_quorum.listen_client_urls = 'http://$endpoint,https://$tls'");
-$node->restart;
-$cluster->leader;
-$cluster->await_gateways;
 
 # Who calls is asked, so that wrong tokens are wrong.
 $cluster->sql(1, "SELECT quorum.user_add('root', 'secret'), quorum.role_add('root')");

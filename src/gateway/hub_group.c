@@ -306,7 +306,8 @@ tell_batch(HubGroup *group, uint64 deadline)
 
 		if (watch != NULL)
 		{
-			if (watch->listener->ready != NULL && !watch->listener->ready(watch, batch->number, watch->arg))
+			if (watch->listener->ready != NULL &&
+				!watch->listener->ready(watch, batch->number, watch->arg))
 			{
 				hub_group_remove(watch);
 				hub_park(watch);

@@ -24,6 +24,7 @@
 #include "utils/builtins.h"
 
 #include "pbjson.h"
+#include "../compat.h"
 
 /*
  * Deepest nesting tried.  jsonb itself stops at max_stack_depth; this stays
@@ -34,14 +35,6 @@
 /* numeric holds this many digits before and after the decimal point */
 #define NUMERIC_MAX_INTEGRAL	131072
 #define NUMERIC_MAX_FRACTIONAL	16383
-
-#if PG_VERSION_NUM >= 160000
-typedef JsonParseErrorType ActionResult;
-#define ACTION_DONE		return JSON_SUCCESS
-#else
-typedef void ActionResult;
-#define ACTION_DONE		return
-#endif
 
 /*
  * A limit on nesting that errs on the safe side: brackets inside strings
@@ -114,14 +107,14 @@ number_fits(const char *token)
 		fractional - exponent <= NUMERIC_MAX_FRACTIONAL;
 }
 
-static ActionResult
+static PgqJsonAction
 check_scalar(void *state, char *token, JsonTokenType type)
 {
 	bool	   *fits = state;
 
 	if (type == JSON_TOKEN_NUMBER && !number_fits(token))
 		*fits = false;
-	ACTION_DONE;
+	PGQ_JSON_ACTION_DONE;
 }
 
 Jsonb *

@@ -12,7 +12,7 @@
  *
  * The worker is crash-only.  Whatever it needs to go on is in the relations
  * or can be asked of the peers, so any ERROR simply ends it and the postmaster
- * starts it again.  What is no error does not cost that: when the
+ * starts it again.  What is no error does not cost a restart: when the
  * extension is dropped or created anew, when a member gives up its identity, and when
  * timeouts are set, the worker closes everything and starts over by itself.
  *

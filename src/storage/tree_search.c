@@ -372,22 +372,15 @@ bool
 tree_scan_find(TreeScan *scan, const TreeKey *key, TreeItem *item)
 {
 	bool		found = false;
-	int			slot;
 
 	if (scan->have_page)
 	{
-		slot = tree_find(scan->page.data, key, 0, &found);
-		scan->slot = slot;
+		scan->slot = tree_find(scan->page.data, key, 0, &found);
+		scan->ended = false;
 	}
 	if (!found)
-	{
 		tree_seek(scan, key);
-		if (!load_start(scan))
-			return false;
-		(void) tree_find(scan->page.data, key, 0, &found);
-	}
-	scan->ended = false;
-	return found && tree_next(scan, item);
+	return tree_next(scan, item) && (found || tree_key_compare(&item->key, key) == 0);
 }
 
 /*

@@ -156,6 +156,32 @@ sub await_gateways
 	return;
 }
 
+# Have a member's gateway serve TLS too, with a certificate for 127.0.0.1 that vouches for itself, made
+# in the folder as cert.pem and key.pem.  Restarts the member; returns the address.
+sub serve_tls
+{
+	my ($self, $i, $folder) = @_;
+	my ($out, $err) = ('', '');
+	IPC::Run::run(
+		[
+			qw(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost),
+			'-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', "$folder/key.pem", '-out', "$folder/cert.pem" ],
+		'<', \undef, '>', \$out, '2>', \$err)
+	  or croak "no certificate: $err";
+	chmod(0600, "$folder/key.pem");
+
+	my $address = '127.0.0.1:' . PostgreSQL::Test::Cluster::get_free_port();
+	$self->node($i)->append_conf('postgresql.conf', <<"CONF");
+pg_quorum.listen_client_urls = 'http://@{[ $self->endpoint($i) ]},https://$address'
+pg_quorum.cert_file = '$folder/cert.pem'
+pg_quorum.key_file = '$folder/key.pem'
+CONF
+	$self->node($i)->restart;
+	$self->agreed or croak "the members do not agree on a leader";
+	$self->await_gateways;
+	return $address;
+}
+
 # A fresh instance, started, with the extension and these settings besides.
 sub make_member
 {

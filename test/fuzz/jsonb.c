@@ -26,14 +26,7 @@
 #include "utils/jsonb.h"
 
 #include "fuzz.h"
-
-#if PG_VERSION_NUM >= 160000
-typedef JsonParseErrorType ActionResult;
-#define ACTION_DONE		return JSON_SUCCESS
-#else
-typedef void ActionResult;
-#define ACTION_DONE		return
-#endif
+#include "compat.h"
 
 /* An array or an object that is being read; an object's values are key, value, key, value */
 typedef struct Level
@@ -170,36 +163,36 @@ add_string(Reader *reader, const char *text)
 	add_value(reader, &value);
 }
 
-static ActionResult
+static PgqJsonAction
 on_level_start(void *state)
 {
 	begin_level(state);
-	ACTION_DONE;
+	PGQ_JSON_ACTION_DONE;
 }
 
-static ActionResult
+static PgqJsonAction
 on_object_end(void *state)
 {
 	end_level(state, JB_FOBJECT);
-	ACTION_DONE;
+	PGQ_JSON_ACTION_DONE;
 }
 
-static ActionResult
+static PgqJsonAction
 on_array_end(void *state)
 {
 	end_level(state, JB_FARRAY);
-	ACTION_DONE;
+	PGQ_JSON_ACTION_DONE;
 }
 
-static ActionResult
+static PgqJsonAction
 on_field(void *state, char *name, bool isnull)
 {
 	add_string(state, name);
 	pfree(name);
-	ACTION_DONE;
+	PGQ_JSON_ACTION_DONE;
 }
 
-static ActionResult
+static PgqJsonAction
 on_scalar(void *state, char *token, JsonTokenType type)
 {
 	JsonbValue	value = {.type = jbvNull};
@@ -209,7 +202,7 @@ on_scalar(void *state, char *token, JsonTokenType type)
 		case JSON_TOKEN_STRING:
 			add_string(state, token);
 			pfree(token);
-			ACTION_DONE;
+			PGQ_JSON_ACTION_DONE;
 		case JSON_TOKEN_NUMBER:
 			value.type = jbvNumeric;
 			value.val.numeric = fuzz_numeric(token);
@@ -224,7 +217,7 @@ on_scalar(void *state, char *token, JsonTokenType type)
 	}
 	add_value(state, &value);
 	pfree(token);
-	ACTION_DONE;
+	PGQ_JSON_ACTION_DONE;
 }
 
 Datum

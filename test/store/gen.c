@@ -17,6 +17,7 @@
  */
 #include "postgres.h"
 
+#include "build_requests.h"
 #include "gen.h"
 
 void
@@ -57,18 +58,6 @@ bytes(const char *data, size_t len)
 	return result;
 }
 
-/* One character len times */
-static ProtobufCBinaryData
-repeated(char c, size_t len)
-{
-	ProtobufCBinaryData result;
-
-	result.data = palloc(len + 1);
-	result.len = len;
-	memset(result.data, c, len);
-	return result;
-}
-
 /* Key number n is always the same; none is empty */
 static ProtobufCBinaryData
 pool_key(int n)
@@ -78,7 +67,7 @@ pool_key(int n)
 	int			len = 0;
 
 	if (n == 11)
-		return repeated('a', STORE_MAX_KEY_BYTES);
+		return long_bytes('a', STORE_MAX_KEY_BYTES);
 	do
 	{
 		key[len++] = alphabet[n % 4];
@@ -155,7 +144,7 @@ gen_value(Gen *gen)
 		return value;
 	}
 	len = 1500 + gen_number(gen, 16000);
-	return repeated('v' + gen_number(gen, 2), len);
+	return long_bytes('v' + gen_number(gen, 2), len);
 }
 
 /* Few leases, so that they are granted again after they were revoked; some
@@ -195,7 +184,7 @@ gen_put(Gen *gen)
 	if (gen_chance(gen, 1))
 		put->key.len = 0;
 	else if (gen_chance(gen, 1))
-		put->key = repeated('k', STORE_MAX_KEY_BYTES + 1);
+		put->key = long_bytes('k', STORE_MAX_KEY_BYTES + 1);
 	return put;
 }
 
@@ -380,7 +369,7 @@ gen_increment(Gen *gen)
 	if (gen_chance(gen, 2))
 		request->key.len = 0;
 	else if (gen_chance(gen, 2))
-		request->key = repeated('k', STORE_MAX_KEY_BYTES + 1);
+		request->key = long_bytes('k', STORE_MAX_KEY_BYTES + 1);
 	return request;
 }
 
