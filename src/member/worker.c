@@ -49,7 +49,6 @@
 #include "utils/wait_event.h"
 
 #include "../settings.h"
-#include "../store/copy.h"
 #include "../store/pbmem.h"
 #include "worker.h"
 #include "../compat.h"
@@ -57,17 +56,6 @@
 #define IDLE_POLL_MS			250		/* while the extension does not exist */
 #define BUSY_RETRY_MS			10		/* while somebody else locks a relation */
 #define INBOX_BATCHES_PER_TURN	512
-
-/*
- * Compaction: revisions examined or removed before a look at the clock; the length
- * of a slice; how many times as long as that, or as the last flush took, the rest is while
- * clients are served; when they are no longer.
- */
-#define COMPACT_REVISIONS_AT_ONCE	8
-#define COMPACT_SLICE_USEC		1500
-#define COMPACT_REST_FACTOR		4
-#define COMPACT_MAX_REST_USEC	50000	/* for a slow flush, before the factor */
-#define COMPACT_ALONE_MS		200
 
 #define GARBAGE_PAGES_PER_TURN	64
 #define READY_ROUNDS_PER_TURN	8
@@ -78,8 +66,6 @@ Worker	   *worker;
 static WaitEventSet *wait_set;
 static int	streams_from;		/* first position of streams in it */
 static TimestampTz next_tick;
-static bool compacting;			/* there is more to remove */
-static TimestampTz compact_at;	/* not before */
 static int	tick_ms;
 static int	started_heartbeat;
 static int	started_election;
@@ -604,57 +590,6 @@ worker_service(void)
 }
 
 /*
- * A little of the physical compaction.  Nobody waits for it, and it can go on for minutes, on
- * all members at the same time: so it works in short slices and rests
- * in between, for a multiple of what a slice took while clients are served.
- */
-static void
-compact_some(TimestampTz now)
-{
-	static uint64 applied_before;
-	static TimestampTz served_at;
-	bool		more;
-	int64		took;
-
-	if (worker->applied != applied_before)
-	{
-		applied_before = worker->applied;
-		served_at = now;
-	}
-	if (now < compact_at)
-		return;
-	if (catchup_active() || !store_block_exports(worker->tree_rel))
-	{
-		compact_at = TimestampTzPlusMilliseconds(now, SLICES_EVERY_MS);
-		return;
-	}
-	if (pg_atomic_read_u32(&member_shared->history_holds) > 0)
-	{
-		/* looked at behind the lock, by which who holds sees that nobody works */
-		store_unblock_exports(worker->tree_rel);
-		compact_at = TimestampTzPlusMilliseconds(now, SLICES_EVERY_MS);
-		return;
-	}
-	do
-	{
-		more = store_compact_slice(worker->store, worker->tree_rel, COMPACT_REVISIONS_AT_ONCE);
-		took = GetCurrentTimestamp() - now;
-	} while (more && took >= 0 && took < COMPACT_SLICE_USEC);
-	store_unblock_exports(worker->tree_rel);
-	compacting = more;
-	compact_at = now + took;
-	if (!more)
-		return;
-	if (TimestampDifferenceExceeds(served_at, now, COMPACT_ALONE_MS))
-		compact_at += took;
-	else
-	{
-		/* a put waits for the disk on two members: leave it to them when it is slow */
-		compact_at += COMPACT_REST_FACTOR * Max(took, Min((int64) ready_flush_took(), COMPACT_MAX_REST_USEC));
-	}
-}
-
-/*
  * Work that can always wait: a slice of each kind, now and then, or in every
  * turn while there is more to do.
  */
@@ -665,14 +600,12 @@ background_slices(void)
 	TimestampTz now = GetCurrentTimestamp();
 
 	catchup_run();
-	if (compacting && now >= compact_at)
-		compact_some(now);
+	compaction_run(false);
 	if (!worker->more_work && !TimestampDifferenceExceeds(last, now, SLICES_EVERY_MS))
 		return;
 	last = now;
 	worker->more_work = false;
-	if (!compacting)
-		compact_some(now);
+	compaction_run(true);
 	if (tree_collect_garbage(worker->tree_rel, GARBAGE_PAGES_PER_TURN))
 		worker->more_work = true;
 	log_trim();
@@ -805,8 +738,8 @@ wait_for_work(void)
 			timeout = Min(timeout, 1);
 		if (apply_delay_left() >= 0)
 			timeout = Min(timeout, apply_delay_left());
-		if (compacting)
-			timeout = Min(timeout, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), compact_at));
+		if (compaction_delay_left() >= 0)
+			timeout = Min(timeout, compaction_delay_left());
 	}
 	if (wait_set == NULL || peers_events_stale() || streams_events_stale())
 		rebuild_wait_set();
@@ -850,7 +783,7 @@ has_work(void)
 		return true;			/* quarantined: look whether the store is still that one */
 	return GetCurrentTimestamp() >= next_tick || raft_has_ready(worker->raft) ||
 		worker->flush_delegated || catchup_active() || ready_held_is_due() ||
-		requests_collecting() || apply_delay_left() == 0 || (compacting && GetCurrentTimestamp() >= compact_at);
+		requests_collecting() || apply_delay_left() == 0 || compaction_delay_left() == 0;
 }
 
 static void

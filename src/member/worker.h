@@ -404,6 +404,10 @@ extern void quota_look_at_disks(void);	/* the flusher */
 extern void corrupt_tick(void);
 PGDLLEXPORT extern void member_checker_main(Datum arg);
 
+/* compaction.c */
+extern void compaction_run(bool look);	/* in a turn */
+extern long compaction_delay_left(void);
+
 /* autocompact.c */
 extern void autocompact_start(void);
 extern void autocompact_tick(void); /* in a turn */

@@ -149,6 +149,19 @@ extern bool tree_scan_value(TreeScan *scan, TreeItem *item);
 extern bool tree_scan_head(TreeScan *scan, uint32 max_value, TreeItem *item);
 extern void tree_scan_end(TreeScan *scan);
 
+/* Most leaves that tree_prefetch() asks for at a time */
+#define TREE_MAX_PREFETCH		32
+
+/*
+ * reader: ask the kernel for the first leaves with keys from *from to *to, at most
+ * max of them; how many may be on their way now, as they were not in shared buffers.
+ * Whoever reads them a little later does not wait for a disk.
+ * tree_scan_prefetch_value() likewise for what has to be read to remove the item that
+ * tree_next() just returned, apart from its leaf.
+ */
+extern int	tree_prefetch(Relation rel, TreeId tree, const TreeKey *from, const TreeKey *to, int max);
+extern void tree_scan_prefetch_value(TreeScan *scan);
+
 /* writer: throw away TREE_INCOMING, if there is one (its pages become garbage) */
 extern void tree_discard_incoming(Relation rel);
 

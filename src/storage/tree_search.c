@@ -60,11 +60,11 @@ tree_page_is(Relation rel, Page page, PageRef ref)
 }
 
 /*
- * Find the leaf with *key in its range.  It is returned pinned and
- * share-locked; InvalidBuffer if there is no such tree.
+ * Find the page of a level with *key in its range, or the root if that is lower.  It is
+ * returned pinned and share-locked; InvalidBuffer if there is no such tree.
  */
-Buffer
-tree_descend(Relation rel, TreeId tree, const TreeKey *key)
+static Buffer
+descend_to_level(Relation rel, TreeId tree, const TreeKey *key, uint16 level)
 {
 	for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++)
 	{
@@ -91,7 +91,7 @@ tree_descend(Relation rel, TreeId tree, const TreeKey *key)
 			high = tree_high(page);
 			if (high != NULL && tree_compare(key, high) >= 0)
 				ref = tree_right(page);
-			else if (tree_is_leaf(page))
+			else if (tree_opaque(page)->level <= level)
 				return buffer;
 			else
 				ref = tree_child(page, tree_find_child(page, key));
@@ -101,6 +101,16 @@ tree_descend(Relation rel, TreeId tree, const TreeKey *key)
 		CHECK_FOR_INTERRUPTS();
 	}
 	pagelog_corrupted(rel, TREE_META_BLOCK, "links within the tree lead to wrong pages");
+}
+
+/*
+ * Find the leaf with *key in its range.  It is returned pinned and
+ * share-locked; InvalidBuffer if there is no such tree.
+ */
+Buffer
+tree_descend(Relation rel, TreeId tree, const TreeKey *key)
+{
+	return descend_to_level(rel, tree, key, 0);
 }
 
 static void *
@@ -441,4 +451,70 @@ void
 tree_scan_end(TreeScan *scan)
 {
 	pfree(scan);
+}
+
+/* ----------------------------------------------------------------
+ *		Reading ahead
+ * ----------------------------------------------------------------
+ */
+
+/* Ask the kernel for a page.  Is it perhaps on its way now? */
+static bool
+prefetch(Relation rel, BlockNumber block)
+{
+	return PrefetchBuffer(rel, MAIN_FORKNUM, block).initiated_io;
+}
+
+/*
+ * reader: ask for leaves with keys from *from to *to, the first ones, at most max of them.
+ *
+ * Only leaves under one parent; a range has rarely more, and they are asked for when it comes to
+ * them.  The inner pages are read: there are so few of them that they are at hand.
+ */
+int
+tree_prefetch(Relation rel, TreeId tree, const TreeKey *from, const TreeKey *to, int max)
+{
+	Buffer		buffer = descend_to_level(rel, tree, from, 1);
+	BlockNumber blocks[TREE_MAX_PREFETCH];
+	int			nblocks = 0;
+	int			asked = 0;
+	Page		page;
+
+	if (!BufferIsValid(buffer))
+		return 0;
+	page = BufferGetPage(buffer);
+	if (!tree_is_leaf(page))
+	{
+		int			first = tree_find_child(page, from);
+
+		for (int slot = first; slot < tree_count(page) && nblocks < Min(max, TREE_MAX_PREFETCH); slot++)
+		{
+			if (slot > first && tree_compare(to, tree_tuple(page, slot)) < 0)
+				break;
+			blocks[nblocks++] = tree_child(page, slot).block;
+		}
+	}
+	UnlockReleaseBuffer(buffer);
+	for (int i = 0; i < nblocks; i++)
+		asked += prefetch(rel, blocks[i]) ? 1 : 0;
+	return asked;
+}
+
+/*
+ * reader: if the value of the item that tree_next() just returned is on overflow pages, ask for
+ * the one that it takes to free them.
+ */
+void
+tree_scan_prefetch_value(TreeScan *scan)
+{
+	TreeTuple  *tuple;
+	OverflowRef chain;
+
+	if (!scan->have_page || scan->slot < 1)
+		elog(ERROR, "tree scan is not on an item");
+	tuple = tree_tuple(scan->page.data, scan->slot - 1);
+	if (!(tuple->flags & TREE_TUPLE_OVERFLOW))
+		return;
+	memcpy(&chain, tree_payload(tuple), sizeof(OverflowRef));
+	(void) prefetch(scan->rel, chain.tail);
 }

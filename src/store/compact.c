@@ -32,11 +32,19 @@
  * d, and moves only at the end; index items below c that are done with are gone by
  * then, so to begin again costs little.
  *
+ * Keys whose old versions have been dealt with are remembered from round to round, in
+ * maintenance_work_mem at most, so that a key that changes often is looked up once.  It is
+ * no loss to forget them: who is looked up again has nothing more to remove.
+ *
  * Why not remove at once: removals are sorted, and the more of them there are,
  * the more fall on one page and are one WAL record together.  A call does
  * only a part of a round; what it has gathered stays in memory until the
  * next, while new batches are applied in between.  They cannot make it wrong: what is
  * superseded stays so.
+ *
+ * The caller has other things to do than to wait for a disk.  So the changes that come next are
+ * read from the index some time before they are examined, and the kernel is asked for the
+ * pages that this will need; the caller is told, and had better rest meanwhile.
  *
  * The index therefore covers the revisions from d on.  Versions that have been
  * alive since before have no index item.
@@ -60,29 +68,42 @@
 #define ROUND_CHANGES	8192
 #define ROUND_BYTES		(2 * 1024 * 1024)
 
+/* Changes read ahead, and pages asked for at a time */
+#define AHEAD_CHANGES	512
+#define AHEAD_PAGES		256
+
+/* Leaves of one key, and of the index, that are asked for ahead */
+#define AHEAD_KEY_PAGES		TREE_MAX_PREFETCH
+#define AHEAD_INDEX_PAGES	2
+
+/*
+ * So many steps to a neighbour, on the same page as a rule, take the time of one to somewhere else.
+ */
+#define NEIGHBOURS_PER_STEP	8
+
 /*
  * Items of leases to remove in the place of one revision: these lie together, so
  * they take less time, and the less the more of them there are.
  */
 #define LEASE_ITEMS_PER_REVISION	8
 
-/* Keys met in a round */
-typedef struct SeenKey
+/* Keys whose old versions have been removed or are noted to be */
+typedef struct KnownKey
 {
 	const char *key;
 	uint32		key_len;
-} SeenKey;
+} KnownKey;
 
-typedef struct SeenEntry
+typedef struct KnownEntry
 {
-	SeenKey		key;
+	KnownKey	key;
 	uint32		hash;
 	char		status;
-} SeenEntry;
+} KnownEntry;
 
-#define SH_PREFIX		seen
-#define SH_ELEMENT_TYPE	SeenEntry
-#define SH_KEY_TYPE		SeenKey
+#define SH_PREFIX		known
+#define SH_ELEMENT_TYPE	KnownEntry
+#define SH_KEY_TYPE		KnownKey
 #define SH_KEY			key
 #define SH_HASH_KEY(tb, k)	hash_bytes((const unsigned char *) (k).key, (k).key_len)
 #define SH_EQUAL(tb, a, b)	bytes_equal((a).key, (a).key_len, (b).key, (b).key_len)
@@ -100,6 +121,16 @@ typedef struct Removals
 	int			done;
 } Removals;
 
+/* A change read ahead from the index */
+typedef struct AheadChange
+{
+	KnownKey	key;
+	int64		revision;
+	int64		sub;
+	bool		tombstone;
+	bool		known;			/* its key's old versions have been dealt with */
+} AheadChange;
+
 typedef enum RoundPhase
 {
 	ROUND_EXAMINE,
@@ -109,15 +140,25 @@ typedef enum RoundPhase
 	ROUND_END
 } RoundPhase;
 
-struct CompactRound
+struct Compaction
 {
 	MemoryContext context;
-	RoundPhase	phase;
 	int64		target;			/* the revision to compact to */
-	int64		revision;		/* the change to go on with */
+
+	/* the walk: what is read ahead, and where the index is read next */
+	MemoryContext ahead_context;
+	AheadChange *ahead;
+	int			n_ahead;
+	int			ahead_done;
+	int64		revision;
 	int64		sub;
-	bool		last;			/* the walk has come to its end */
-	seen_hash  *seen;			/* keys whose old versions are in superseded */
+	bool		index_ended;
+
+	MemoryContext known_context;	/* known, and its keys */
+	known_hash *known;
+
+	/* the round */
+	RoundPhase	phase;
 	int			examined;
 	Size		bytes;			/* of the keys kept */
 	Removals	superseded;
@@ -133,26 +174,50 @@ init_removals(Removals *removals)
 	removals->done = 0;
 }
 
-/* Begin a round at a change */
-static CompactRound *
-begin_round(Store *store, int64 target, int64 revision, int64 sub)
+/* Know no key.  Not while removals are noted, which refer to what is known */
+static void
+forget_keys(Compaction *compaction)
+{
+	MemoryContextReset(compaction->known_context);
+	compaction->known = known_create(compaction->known_context, 1024, NULL);
+}
+
+static void
+begin_round(Compaction *compaction)
+{
+	compaction->phase = ROUND_EXAMINE;
+	compaction->examined = 0;
+	compaction->bytes = 0;
+	compaction->superseded.n = compaction->superseded.done = 0;
+	compaction->tombstones.n = compaction->tombstones.done = 0;
+	compaction->indexes.n = compaction->indexes.done = 0;
+	if (MemoryContextMemAllocated(compaction->known_context, false) > (Size) maintenance_work_mem * 1024)
+		forget_keys(compaction);
+}
+
+static Compaction *
+begin_compaction(Store *store)
 {
 	MemoryContext context = AllocSetContextCreate(store->context, "quorum compaction",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
-	CompactRound *round = palloc0(sizeof(CompactRound));
+	Compaction *compaction = palloc0(sizeof(Compaction));
 
-	round->context = context;
-	round->phase = ROUND_EXAMINE;
-	round->target = target;
-	round->revision = revision;
-	round->sub = sub;
-	round->seen = seen_create(context, 1024, NULL);
-	init_removals(&round->superseded);
-	init_removals(&round->tombstones);
-	init_removals(&round->indexes);
+	compaction->context = context;
+	compaction->target = store->meta->compacted_revision;
+	compaction->ahead_context = AllocSetContextCreate(context, "quorum compaction ahead",
+													  ALLOCSET_DEFAULT_SIZES);
+	compaction->ahead = palloc(AHEAD_CHANGES * sizeof(AheadChange));
+	compaction->revision = Max(store->meta->compact_done_revision, 0);
+	compaction->known_context = AllocSetContextCreate(context, "quorum compaction keys",
+													  ALLOCSET_DEFAULT_SIZES);
+	init_removals(&compaction->superseded);
+	init_removals(&compaction->tombstones);
+	init_removals(&compaction->indexes);
+	forget_keys(compaction);
+	begin_round(compaction);
 	MemoryContextSwitchTo(old_context);
-	return round;
+	return compaction;
 }
 
 static void
@@ -165,31 +230,109 @@ add_removal(Removals *removals, const TreeKey *key)
 	change->remove = true;
 }
 
+/* ---------- looking ahead ---------- */
+
+/* Ask for the pages with the versions of a key */
+static int
+ask_for_versions(Relation tree, Compaction *compaction, KnownKey key)
+{
+	TreeKey		from;
+	TreeKey		to;
+
+	version_tree_key(&from, key.key, key.key_len, compaction->target, PG_INT64_MAX);
+	key_end_tree_key(&to, key.key, key.key_len);
+	return tree_prefetch(tree, TREE_MAIN, &from, &to, AHEAD_KEY_PAGES);
+}
+
+/*
+ * Read the next changes from the index, and ask for the pages that it will take to examine
+ * them.  How many pages were asked for that may be on their way now.
+ */
+static int
+look_ahead(Relation tree, Compaction *compaction)
+{
+	TreeScan   *scan = tree_scan_begin(tree, TREE_MAIN);
+	MemoryContext old_context;
+	int			pages = 0;
+	TreeKey		position;
+	TreeKey		end;
+	TreeItem	item;
+
+	MemoryContextReset(compaction->ahead_context);
+	old_context = MemoryContextSwitchTo(compaction->ahead_context);
+	compaction->n_ahead = compaction->ahead_done = 0;
+	number_tree_key(&position, SPACE_REVISION, compaction->revision, compaction->sub);
+	tree_seek(scan, &position);
+	while (compaction->n_ahead < AHEAD_CHANGES && pages < AHEAD_PAGES)
+	{
+		AheadChange *ahead = &compaction->ahead[compaction->n_ahead];
+		KeyVersion	change;
+		char	   *key;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!tree_next(scan, &item) || item.key.space != SPACE_REVISION ||
+			item.key.major > (uint64) compaction->target)
+		{
+			compaction->index_ended = true;
+			break;
+		}
+		if (item.value == NULL && !tree_scan_value(scan, &item))
+			elog(ERROR, "item of the revision index has vanished");
+		decode_index(&item, &change);
+		key = palloc(change.key_len);
+		memcpy(key, change.key, change.key_len);
+		ahead->key.key = key;
+		ahead->key.key_len = change.key_len;
+		ahead->revision = change.revision;
+		ahead->sub = change.sub;
+		ahead->tombstone = change.tombstone;
+		ahead->known = known_lookup(compaction->known, ahead->key) != NULL;
+		if (!ahead->known)
+			pages += ask_for_versions(tree, compaction, ahead->key);
+		compaction->n_ahead++;
+		compaction->revision = change.revision;
+		compaction->sub = change.sub + 1;
+	}
+	tree_scan_end(scan);
+	MemoryContextSwitchTo(old_context);
+
+	if (!compaction->index_ended)
+	{
+		number_tree_key(&position, SPACE_REVISION, compaction->revision, compaction->sub);
+		number_tree_key(&end, SPACE_REVISION, compaction->target, PG_UINT64_MAX);
+		pages += tree_prefetch(tree, TREE_MAIN, &position, &end, AHEAD_INDEX_PAGES);
+	}
+	return pages;
+}
+
+/* ---------- examining ---------- */
+
 /*
  * Note the versions of a key that the newest one not after the target has
  * superseded.  False if there are more than the round takes; those that
  * it does take are noted.
  */
 static bool
-add_superseded(TreeScan *versions, CompactRound *round, const char *key, uint32 key_len)
+add_superseded(TreeScan *versions, Compaction *compaction, KnownKey key)
 {
 	TreeKey		tree_key;
 	TreeItem	item;
 	bool		newest = true;
 
-	version_tree_key(&tree_key, key, key_len, round->target, PG_INT64_MAX);
+	version_tree_key(&tree_key, key.key, key.key_len, compaction->target, PG_INT64_MAX);
 	tree_seek(versions, &tree_key);
 	while (tree_next(versions, &item) && item.key.space == SPACE_KEY &&
-		   bytes_equal(item.key.data, item.key.len, key, key_len))
+		   bytes_equal(item.key.data, item.key.len, key.key, key.key_len))
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!newest)
 		{
-			if (round->superseded.n == ROUND_CHANGES)
+			if (compaction->superseded.n == ROUND_CHANGES)
 				return false;
+			tree_scan_prefetch_value(versions);
 			tree_key = item.key;
-			tree_key.data = key;
-			add_removal(&round->superseded, &tree_key);
+			tree_key.data = key.key;
+			add_removal(&compaction->superseded, &tree_key);
 		}
 		newest = false;
 	}
@@ -197,171 +340,207 @@ add_superseded(TreeScan *versions, CompactRound *round, const char *key, uint32 
 }
 
 /*
- * Find out what the change at hand, an index item, asks to remove.  False if
- * that is more than the round takes: then the next one begins with this change.
+ * The key of a change, where it stays until the end of the round; NULL if it has more old
+ * versions than the round takes.
  */
-static bool
-examine_change(TreeScan *versions, CompactRound *round, const TreeItem *item)
+static const KnownKey *
+examine_key(TreeScan *versions, Compaction *compaction, KnownKey key)
 {
-	KeyVersion	change;
-	SeenKey		seen;
-	char	   *key;
-	TreeKey		tree_key;
+	KnownEntry *entry = known_lookup(compaction->known, key);
+	char	   *copy;
 	bool		found;
 
-	decode_index(item, &change);
-	key = palloc(change.key_len);
-	memcpy(key, change.key, change.key_len);
-	round->bytes += change.key_len;
+	if (entry != NULL)
+		return &entry->key;
+	copy = MemoryContextAlloc(compaction->known_context, key.key_len);
+	memcpy(copy, key.key, key.key_len);
+	key.key = copy;
+	compaction->bytes += key.key_len;
+	if (!add_superseded(versions, compaction, key))
+		return NULL;
+	return &known_insert(compaction->known, key, &found)->key;
+}
 
-	seen.key = key;
-	seen.key_len = change.key_len;
-	(void) seen_insert(round->seen, seen, &found);
-	if (!found && !add_superseded(versions, round, key, change.key_len))
-		return false;
+/*
+ * Find out what a change asks to remove.  False if that is more than the round takes: then the
+ * next one begins with this change.
+ */
+static bool
+examine_change(TreeScan *versions, Compaction *compaction, const AheadChange *change)
+{
+	bool		stays = change->revision >= compaction->target;
+	TreeKey		tree_key;
 
-	if (change.revision >= round->target)
-		return true;
-	if (change.tombstone)
+	/* the table is large, and to look into it once more takes more time than the rest of this */
+	if (!change->known || (change->tombstone && !stays))
 	{
-		version_tree_key(&tree_key, key, change.key_len, change.revision, change.sub);
-		add_removal(&round->tombstones, &tree_key);
+		const KnownKey *key = examine_key(versions, compaction, change->key);
+
+		if (key == NULL)
+			return false;
+		if (change->tombstone && !stays)
+		{
+			version_tree_key(&tree_key, key->key, key->key_len, change->revision, change->sub);
+			add_removal(&compaction->tombstones, &tree_key);
+		}
 	}
-	number_tree_key(&tree_key, SPACE_REVISION, change.revision, change.sub);
-	add_removal(&round->indexes, &tree_key);
+	if (!stays)
+	{
+		number_tree_key(&tree_key, SPACE_REVISION, change->revision, change->sub);
+		add_removal(&compaction->indexes, &tree_key);
+	}
 	return true;
 }
 
-/* Examine at most max changes, fewer if they have many versions behind them */
+/* Examine changes that were read ahead, as many as take the time of max steps */
 static void
-examine_some(Relation tree, CompactRound *round, int max)
+examine_some(Relation tree, Compaction *compaction, int max)
 {
-	TreeScan   *scan = tree_scan_begin(tree, TREE_MAIN);
 	TreeScan   *versions = tree_scan_begin(tree, TREE_MAIN);
-	TreeKey		seek_key;
-	TreeItem	item;
+	int			left = max * NEIGHBOURS_PER_STEP;
 
-	number_tree_key(&seek_key, SPACE_REVISION, round->revision, round->sub);
-	tree_seek(scan, &seek_key);
-	while (max > 0 && round->phase == ROUND_EXAMINE)
+	while (left > 0 && compaction->ahead_done < compaction->n_ahead)
 	{
-		int			before = round->superseded.n;
+		int			superseded = compaction->superseded.n;
+		uint32		known = compaction->known->members;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!tree_next(scan, &item) || item.key.space != SPACE_REVISION ||
-			item.key.major > (uint64) round->target)
+		if (!examine_change(versions, compaction, &compaction->ahead[compaction->ahead_done]))
 		{
-			round->last = true;
-			round->phase = ROUND_SUPERSEDED;
+			compaction->phase = ROUND_SUPERSEDED;
 			break;
 		}
-		if (item.value == NULL && !tree_scan_value(scan, &item))
-			elog(ERROR, "item of the revision index has vanished");
-		if (!examine_change(versions, round, &item))
+		compaction->ahead_done++;
+		left -= compaction->superseded.n - superseded +
+			(compaction->known->members > known ? NEIGHBOURS_PER_STEP : 1);
+		if (++compaction->examined == ROUND_CHANGES || compaction->bytes >= ROUND_BYTES)
 		{
-			round->revision = (int64) item.key.major;
-			round->sub = (int64) item.key.minor;
-			round->phase = ROUND_SUPERSEDED;
+			compaction->phase = ROUND_SUPERSEDED;
 			break;
 		}
-		round->revision = (int64) item.key.major;
-		round->sub = (int64) item.key.minor + 1;
-		max -= 1 + (round->superseded.n - before) / 8;
-		if (++round->examined == ROUND_CHANGES || round->bytes >= ROUND_BYTES)
-			round->phase = ROUND_SUPERSEDED;
 	}
 	tree_scan_end(versions);
-	tree_scan_end(scan);
 }
 
-/* Carry out at most max removals; on to the next phase when all are done */
+/* ---------- removing ---------- */
+
+/* How many of the removals from the first on take the time of max steps? */
+static int
+portion(const TreeChange *changes, int n, int max)
+{
+	int			left = max * NEIGHBOURS_PER_STEP;
+	int			i;
+
+	for (i = 0; i < n && left > 0; i++)
+	{
+		const TreeKey *key = &changes[i].key;
+		const TreeKey *last = i > 0 ? &changes[i - 1].key : NULL;
+
+		left -= last != NULL && bytes_equal(key->data, key->len, last->data, last->len) ? 1 : NEIGHBOURS_PER_STEP;
+	}
+	return i;
+}
+
+/* Carry out as many removals as take the time of max steps; on to the next phase when all are done */
 static void
-remove_some(StoreView *view, CompactRound *round, Removals *removals, int max)
+remove_some(StoreView *view, Compaction *compaction, Removals *removals, int max)
 {
 	int			n;
 
 	if (removals->done == 0)
 		removals->n = sort_removals(removals->changes, removals->n);
-	n = Min(removals->n - removals->done, max);
+	n = portion(removals->changes + removals->done, removals->n - removals->done, max);
 	remove_items(view, removals->changes + removals->done, n);
 	removals->done += n;
 	if (removals->done == removals->n)
-		round->phase++;
+		compaction->phase++;
 }
 
-/* Do a part of the physical compaction; true while there is more to do */
-static bool
+/* ---------- all of it ---------- */
+
+/* The walk has come to its end and all of it has been carried out */
+static void
+end_compaction(Store *store, Relation tree)
+{
+	Quorum__StoreMeta *meta = store->meta;
+	Compaction *compaction = store->compaction;
+	char		buffer[TREE_MAX_META_BYTES];
+
+	meta->compact_done_revision = compaction->target;
+	tree_apply(tree, TREE_MAIN, NULL, 0, buffer, meta_encode(meta, buffer));
+	store->compaction = NULL;
+	MemoryContextDelete(compaction->context);
+}
+
+/* Do a part of the physical compaction */
+static StoreCompaction
 compact_versions(Store *store, Relation tree, int max_revisions)
 {
 	Quorum__StoreMeta *meta = store->meta;
-	CompactRound *round = store->compact_round;
-	MemoryContext old_context;
+	Compaction *compaction = store->compaction;
 	StoreView	view;
 
-	if (round == NULL && meta->compact_done_revision >= meta->compacted_revision)
-		return false;
-	if (round == NULL)
-		round = begin_round(store, meta->compacted_revision,
-							Max(meta->compact_done_revision, 0), 0);
-	store->compact_round = round;
+	if (compaction == NULL && meta->compact_done_revision >= meta->compacted_revision)
+		return COMPACTION_DONE;
+	if (compaction == NULL)
+		compaction = store->compaction = begin_compaction(store);
 
 	memset(&view, 0, sizeof(view));
 	view.tree = tree;
-	old_context = MemoryContextSwitchTo(round->context);
-	switch (round->phase)
+	switch (compaction->phase)
 	{
 		case ROUND_EXAMINE:
-			examine_some(tree, round, max_revisions);
+			if (compaction->ahead_done < compaction->n_ahead)
+				examine_some(tree, compaction, max_revisions);
+			else if (compaction->index_ended)
+				compaction->phase = ROUND_SUPERSEDED;
+			else if (look_ahead(tree, compaction) > 0)
+				return COMPACTION_READS;
 			break;
 		case ROUND_SUPERSEDED:
-			remove_some(&view, round, &round->superseded, max_revisions);
+			remove_some(&view, compaction, &compaction->superseded, max_revisions);
 			break;
 		case ROUND_TOMBSTONES:
-			remove_some(&view, round, &round->tombstones, max_revisions);
+			remove_some(&view, compaction, &compaction->tombstones, max_revisions);
 			break;
 		case ROUND_INDEXES:
-			remove_some(&view, round, &round->indexes, max_revisions);
+			remove_some(&view, compaction, &compaction->indexes, max_revisions);
 			break;
 		case ROUND_END:
 			break;
 	}
-	MemoryContextSwitchTo(old_context);
 
-	if (round->phase == ROUND_END)
+	if (compaction->phase == ROUND_END)
 	{
-		store->compact_round = NULL;
-		if (round->last)
-		{
-			char		buffer[TREE_MAX_META_BYTES];
-
-			meta->compact_done_revision = round->target;
-			tree_apply(tree, TREE_MAIN, NULL, 0, buffer, meta_encode(meta, buffer));
-		}
+		if (compaction->index_ended && compaction->ahead_done == compaction->n_ahead)
+			end_compaction(store, tree);
 		else
-			store->compact_round = begin_round(store, round->target,
-											   round->revision, round->sub);
-		MemoryContextDelete(round->context);
+			begin_round(compaction);
 	}
-	return meta->compact_done_revision < meta->compacted_revision;
+	return meta->compact_done_revision < meta->compacted_revision ? COMPACTION_GOES_ON : COMPACTION_DONE;
 }
 
 /*
  * store_compact_slice
- *		Do a part of the physical compaction: examine at most max_revisions
- *		changes, or remove at most so many items.  Also remove some of what
+ *		Do a part of the physical compaction: as much as takes the time to look up max_revisions
+ *		keys, or to remove so many items.  Also remove some of what
  *		leases and imports have left behind.
  *
- * Outside a batch.  True while there is more to do; does nothing, and writes
- * nothing, when there is not.
+ * Outside a batch.  Does nothing, and writes nothing, when there is nothing to do
+ * (COMPACTION_DONE).  COMPACTION_READS if pages have been asked for that the next call needs: it
+ * would wait for them if it came at once.
  */
-bool
+StoreCompaction
 store_compact_slice(Store *store, Relation tree, int max_revisions)
 {
-	bool		more;
+	StoreCompaction result;
 
 	Assert(store->view.tree == NULL);
 	max_revisions = Max(max_revisions, 1);
-	more = compact_versions(store, tree, max_revisions);
-	more = lease_collect_garbage(store, tree, max_revisions * LEASE_ITEMS_PER_REVISION) || more;
-	return import_collect_garbage(store, tree) || more;
+	result = compact_versions(store, tree, max_revisions);
+	if (lease_collect_garbage(store, tree, max_revisions * LEASE_ITEMS_PER_REVISION) && result == COMPACTION_DONE)
+		result = COMPACTION_GOES_ON;
+	if (import_collect_garbage(store, tree) && result == COMPACTION_DONE)
+		result = COMPACTION_GOES_ON;
+	return result;
 }

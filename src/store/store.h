@@ -243,11 +243,19 @@ typedef void (*StoreKeyGone) (const char *key, uint32 key_len, int64 create_revi
 							  void *arg);
 extern void store_on_delete(Store *store, StoreKeyGone gone, void *arg);
 
+/* How far physical compaction is */
+typedef enum StoreCompaction
+{
+	COMPACTION_DONE,			/* nothing to do */
+	COMPACTION_GOES_ON,
+	COMPACTION_READS			/* goes on, but would wait for the disk now */
+} StoreCompaction;
+
 /*
  * writer: physical compaction, a bounded slice a call (at most max_revisions
- * revisions examined), outside a batch; true while there is more to do.
+ * revisions examined), outside a batch.
  */
-extern bool store_compact_slice(Store *store, Relation tree, int max_revisions);
+extern StoreCompaction store_compact_slice(Store *store, Relation tree, int max_revisions);
 
 /* ----------------------------------------------------------------
  *	Readers (read.c): any process, relation open with AccessShareLock

@@ -32,7 +32,7 @@ typedef struct MemberEdit
 	bool		removed;		/* what is recorded is that it is gone */
 } MemberEdit;
 
-typedef struct CompactRound CompactRound;
+typedef struct Compaction Compaction;
 typedef struct LeaseEdits LeaseEdits;
 struct AuthState;
 
@@ -65,7 +65,7 @@ struct Store
 	StoreKeyGone key_gone;		/* told of deletions; NULL: nobody is */
 	void	   *key_gone_arg;
 
-	CompactRound *compact_round;	/* compact.c; NULL between two of them */
+	Compaction *compaction;		/* compact.c; NULL between two of them */
 	bool		lease_garbage;	/* lease_garbage.c may have something to do */
 	bool		import_garbage; /* import.c likewise */
 };

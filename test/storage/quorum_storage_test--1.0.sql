@@ -57,3 +57,7 @@ CREATE FUNCTION quorum.append_long(size int4) RETURNS void
 	AS 'MODULE_PATHNAME', 'test_append_long' LANGUAGE C STRICT;
 CREATE FUNCTION quorum.tree_fill(n int4, size int4, room int4) RETURNS float8
 	AS 'MODULE_PATHNAME', 'test_tree_fill' LANGUAGE C STRICT;
+
+-- how many leaves had to be asked for
+CREATE FUNCTION quorum.tree_prefetch(first int8, last int8, most int4) RETURNS int4
+	AS 'MODULE_PATHNAME', 'test_tree_prefetch' LANGUAGE C STRICT;

@@ -27,7 +27,7 @@ base=${STORAGE_TEST_DIR:-$(mktemp -d "${TMPDIR:-/tmp}/storage-test.XXXXXX")}
 port=${STORAGE_TEST_PORT:-6290}
 seeds=${STORAGE_TEST_SEEDS:-4}
 crashes=${STORAGE_TEST_CRASHES:-8}
-all="models interrupts readers crashes prefixes standby minimal ddl upgrade"
+all="models prefetch interrupts readers crashes prefixes standby minimal ddl upgrade"
 tests=${*:-$all}
 
 if [ "$(id -u)" -eq 0 ]; then
@@ -191,6 +191,28 @@ test_models()
 		expect "log, seed $seed" sql "$port" "SELECT quorum.log_model($seed, 500)"
 	done
 	expect "relations are sound after the models" sound "$port"
+	stop_server primary
+}
+
+# Leaves that are asked for are those with the keys that will be read, as far as they are not at hand
+test_prefetch()
+{
+	fresh_primary >"$base/out" 2>&1 || { fail "prefetch: cannot start"; return; }
+	expect "of an empty tree nothing is asked for" gives 0 "$port" "SELECT quorum.tree_prefetch(1, 100, 32)"
+	sql "$port" "SELECT quorum.tree_fill(5, 100, 0)" >"$base/out" 2>&1
+	expect "nor of one that is a single page" gives 0 "$port" "SELECT quorum.tree_prefetch(1, 100, 32)"
+	sql "$port" "SELECT quorum.tree_fill(100000, 100, 0)" >"$base/out" 2>&1
+	expect "pages at hand are not asked for" gives 0 "$port" "SELECT quorum.tree_prefetch(1, 1000, 32)"
+	stop_server primary
+	start_server primary
+	expect "one leaf for a few keys" gives 1 "$port" "SELECT quorum.tree_prefetch(1, 10, 32)"
+	expect "some leaves for more" gives t "$port" "SELECT quorum.tree_prefetch(1, 300, 32) BETWEEN 4 AND 7"
+	expect "no more than wanted" gives 3 "$port" "SELECT quorum.tree_prefetch(1, 100000, 3)"
+	expect "nor than there is room for" gives 32 "$port" "SELECT quorum.tree_prefetch(1, 100000, 1000000)"
+	expect "nothing behind the end but the last one" gives t "$port" \
+		"SELECT quorum.tree_prefetch(1000000, 2000000, 32) BETWEEN 0 AND 1"
+	sql "$port" "SELECT count(*) FROM quorum.mvcc" >"$base/out" 2>&1
+	expect "what was read is at hand" gives 0 "$port" "SELECT quorum.tree_prefetch(1, 10, 32)"
 	stop_server primary
 }
 

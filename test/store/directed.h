@@ -118,6 +118,7 @@ extern void test_auth_large_role(void);
 /* test_compaction.c */
 extern void test_compaction_hot_key(void);
 extern void test_compaction_hot_key_crash(void);
+extern void test_compaction_keys_in_turn(void);
 
 /* test_snapshots.c */
 extern void test_snapshot_copy(void);

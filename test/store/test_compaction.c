@@ -12,6 +12,8 @@
  */
 #include "postgres.h"
 
+#include "utils/guc.h"
+
 #include "storage/storage.h"
 #include "store/encoding.h"
 
@@ -107,7 +109,7 @@ some_slices(void *arg)
 	World	   *world = arg;
 	int			i;
 
-	for (i = 0; i < 200 && store_compact_slice(world->store, world->tree, 500); i++)
+	for (i = 0; i < 400 && store_compact_slice(world->store, world->tree, 500); i++)
 		;
 }
 
@@ -142,5 +144,70 @@ test_compaction_hot_key_crash(void)
 	expect(count_items(world, SPACE_KEY, 'h') == 0);
 	expect(count_items(world, SPACE_KEY, 'o') == 1);
 	expect(count_items(world, SPACE_REVISION, 0) == 1);
+	world_destroy(world);
+}
+
+/* Keys that are changed in turn */
+#define KEYS		15000
+
+static int64
+change_keys(World *world, uint64 *index)
+{
+	char		key[32];
+	int			round;
+	int			i;
+
+	store_begin(world->store, world->tree, NULL, NULL);
+	for (round = 0; round < 3; round++)
+	{
+		for (i = 0; i < KEYS; i++)
+		{
+			snprintf(key, sizeof(key), "k%05d", i);
+			/* every third key is deleted once and comes back, every seventh is deleted at last */
+			if ((round == 1 && i % 3 == 0) || (round == 2 && i % 7 == 0))
+				store_apply(world->store, ++*index, 1, delete_command(key, NULL), false, NULL);
+			else
+				store_apply(world->store, ++*index, 1, put_command(key, "v"), false, NULL);
+		}
+	}
+	store_apply(world->store, ++*index, 1, put_command("last", "v"), false, NULL);
+	store_apply(world->store, ++*index, 1, compact_command(store_meta(world->store)->revision),
+				false, NULL);
+	store_commit(world->store);
+	return store_meta(world->store)->revision;
+}
+
+/*
+ * Keys that come again and again are left with one version, or with none, whether there is memory to
+ * know them again or not.
+ */
+void
+test_compaction_keys_in_turn(void)
+{
+	World	   *world = world_create("compaction of keys that are changed in turn", TABLE, 0);
+	uint64		index = 0;
+	int			pass;
+
+	for (pass = 0; pass < 2; pass++)
+	{
+		StoreRangeInfo info;
+		Mvccpb__KeyValue *kv;
+		int			nest = NewGUCNestLevel();
+		int64		revision;
+
+		(void) set_config_option("maintenance_work_mem", pass == 0 ? "1MB" : "64MB", PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+		revision = change_keys(world, &index);
+		compact_to_the_end(world);
+		AtEOXact_GUC(true, nest);
+		expect(store_meta(world->store)->compact_done_revision == revision);
+		expect(count_items(world, SPACE_KEY, 'k') == KEYS - (KEYS + 6) / 7);
+		expect(count_items(world, SPACE_REVISION, 0) == 1);
+		expect(store_get(world->tree, NULL, "k00003", 6, 0, &kv, &info) == STORE_OK);
+		expect(kv != NULL && kv->version == 1);
+		expect(store_get(world->tree, NULL, "k00007", 6, 0, &kv, &info) == STORE_OK && kv == NULL);
+		expect(store_get(world->tree, NULL, "k00008", 6, 0, &kv, &info) == STORE_OK);
+		expect(kv != NULL && kv->version == 3 * (pass + 1));
+	}
 	world_destroy(world);
 }
