@@ -23,7 +23,7 @@ my %option = (
 	keys     => 100_000,
 	members  => 3,
 	rate     => 200,
-	seconds  => 10,
+	seconds  => 30,
 	limit    => 50,
 	port     => 5491);
 GetOptions(\%option, 'versions=i', 'keys=i', 'members=i', 'rate=i', 'seconds=f', 'limit=f', 'port=i', 'dir=s', 'bin=s')
@@ -105,6 +105,8 @@ print "starting $option{members} members: ", $cluster->version, "\n";
 $cluster->start;
 write_versions();
 $cluster->sql($_, 'CHECKPOINT') for 1 .. $option{members};
+# What loading has left to the kernel to write would be in the way of both measurements.
+system('sync');
 
 my $puts  = start_puts();
 my $from  = time();

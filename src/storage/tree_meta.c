@@ -103,6 +103,10 @@ tree_allocate(TreeWriter *w, PageLog *log, uint16 flags, uint16 level,
 			pagelog_corrupted(w->rel, ref.block, "a page on the free list is not free");
 		meta->free_head = tree_opaque(old)->right;
 		meta->free_count--;
+
+		/* free pages lie anywhere, and the next one is read to find the one behind it */
+		if (meta->free_head != InvalidBlockNumber)
+			(void) PrefetchBuffer(w->rel, MAIN_FORKNUM, meta->free_head);
 		*page = pagelog_reuse_page(log, buffer, TREE_OPAQUE_SIZE);
 	}
 	else
