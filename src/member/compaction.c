@@ -19,6 +19,10 @@
  *   disk takes them one by one.  Other work has the user's
  *   setting of backend_flush_after: pages that are changed again and again had better wait.
  *
+ * All that holds while it keeps up.  When the next compaction comes before it is done, more is
+ * superseded than is removed, and the store would grow without end: then it works half of the time, as it
+ * does when nobody is served.
+ *
  * Copyright (c) 2026, pg_quorum developers
  *
  * IDENTIFICATION
@@ -86,7 +90,7 @@ may_remove(void)
 }
 
 static void
-run_slice(TimestampTz now, bool alone)
+run_slice(TimestampTz now, bool hurry)
 {
 	StoreCompaction state;
 	int64		took;
@@ -104,7 +108,7 @@ run_slice(TimestampTz now, bool alone)
 	} while (state == COMPACTION_GOES_ON && took >= 0 && took < SLICE_USEC);
 	AtEOXact_GUC(true, nest);
 	compacting = state != COMPACTION_DONE;
-	if (compacting && alone)
+	if (compacting && hurry)
 		rest = took;
 	else if (compacting)
 	{
@@ -137,6 +141,6 @@ compaction_run(bool look)
 		resume_at = TimestampTzPlusMilliseconds(now, BLOCKED_MS);
 		return;
 	}
-	run_slice(now, TimestampDifferenceExceeds(served_at, now, ALONE_MS));
+	run_slice(now, TimestampDifferenceExceeds(served_at, now, ALONE_MS) || store_compaction_overtaken(worker->store));
 	store_unblock_exports(worker->tree_rel);
 }

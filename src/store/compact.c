@@ -544,3 +544,15 @@ store_compact_slice(Store *store, Relation tree, int max_revisions)
 		result = COMPACTION_GOES_ON;
 	return result;
 }
+
+/*
+ * store_compaction_overtaken
+ *		Is another compaction waiting for the one that is being carried out?
+ *
+ * Versions are then superseded as fast as they are removed, or faster.
+ */
+bool
+store_compaction_overtaken(const Store *store)
+{
+	return store->compaction != NULL && store->compaction->target < store->meta->compacted_revision;
+}

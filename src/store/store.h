@@ -257,6 +257,9 @@ typedef enum StoreCompaction
  */
 extern StoreCompaction store_compact_slice(Store *store, Relation tree, int max_revisions);
 
+/* writer: has there been another compaction before this one has been carried out? */
+extern bool store_compaction_overtaken(const Store *store);
+
 /* ----------------------------------------------------------------
  *	Readers (read.c): any process, relation open with AccessShareLock
  * ----------------------------------------------------------------

@@ -119,6 +119,7 @@ extern void test_auth_large_role(void);
 extern void test_compaction_hot_key(void);
 extern void test_compaction_hot_key_crash(void);
 extern void test_compaction_keys_in_turn(void);
+extern void test_compaction_overtaken(void);
 
 /* test_snapshots.c */
 extern void test_snapshot_copy(void);

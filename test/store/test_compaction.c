@@ -211,3 +211,24 @@ test_compaction_keys_in_turn(void)
 	}
 	world_destroy(world);
 }
+
+/* A compaction knows that the next one waits for it */
+void
+test_compaction_overtaken(void)
+{
+	World	   *world = world_create("a compaction that is overtaken", TABLE, 0);
+	uint64		index = 0;
+	int64		revision;
+
+	expect(!store_compaction_overtaken(world->store));
+	write_versions(world, &index, false);
+	expect(store_compact_slice(world->store, world->tree, 50) != COMPACTION_DONE);
+	expect(!store_compaction_overtaken(world->store));
+	revision = write_versions(world, &index, false);
+	expect(store_compaction_overtaken(world->store));
+	compact_to_the_end(world);
+	expect(!store_compaction_overtaken(world->store));
+	expect(store_meta(world->store)->compact_done_revision == revision);
+	expect(count_items(world, SPACE_KEY, 'h') == 1);
+	world_destroy(world);
+}
