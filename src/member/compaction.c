@@ -19,8 +19,8 @@
  *   disk takes them one by one.  Other work has the user's
  *   setting of backend_flush_after: pages that are changed again and again had better wait.
  *
- * All that holds while it keeps up.  When the next compaction comes before it is done, more is
- * superseded than is removed, and the store would grow without end: then it works half of the time, as it
+ * All that holds while it keeps up.  When the next compaction comes before it is done, more may be
+ * superseded than is removed, and the store grow without end: then it works half of the time, as it
  * does when nobody is served.
  *
  * Copyright (c) 2026, pg_quorum developers

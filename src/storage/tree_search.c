@@ -393,6 +393,15 @@ tree_scan_find(TreeScan *scan, const TreeKey *key, TreeItem *item)
 	return tree_next(scan, item) && (found || tree_key_compare(&item->key, key) == 0);
 }
 
+/* The tuple of the item that tree_next() just returned */
+static TreeTuple *
+current_tuple(TreeScan *scan)
+{
+	if (!scan->have_page || scan->slot < 1)
+		elog(ERROR, "tree scan is not on an item");
+	return tree_tuple(scan->page.data, scan->slot - 1);
+}
+
 /*
  * reader: the value of the item that tree_next() just returned, palloc'd; for
  * items whose value was NULL.  False if the item has vanished meanwhile.
@@ -410,15 +419,12 @@ tree_scan_value(TreeScan *scan, TreeItem *item)
 bool
 tree_scan_head(TreeScan *scan, uint32 max_value, TreeItem *item)
 {
-	TreeTuple  *tuple;
+	TreeTuple  *tuple = current_tuple(scan);
 	OverflowRef chain;
 	TreeItem	now;
 	char	   *value;
 	uint32		size;
 
-	if (!scan->have_page || scan->slot < 1)
-		elog(ERROR, "tree scan is not on an item");
-	tuple = tree_tuple(scan->page.data, scan->slot - 1);
 	if (!(tuple->flags & TREE_TUPLE_OVERFLOW))
 	{
 		value = palloc(tree_payload_size(tuple) + 1);
@@ -507,12 +513,9 @@ tree_prefetch(Relation rel, TreeId tree, const TreeKey *from, const TreeKey *to,
 void
 tree_scan_prefetch_value(TreeScan *scan)
 {
-	TreeTuple  *tuple;
+	TreeTuple  *tuple = current_tuple(scan);
 	OverflowRef chain;
 
-	if (!scan->have_page || scan->slot < 1)
-		elog(ERROR, "tree scan is not on an item");
-	tuple = tree_tuple(scan->page.data, scan->slot - 1);
 	if (!(tuple->flags & TREE_TUPLE_OVERFLOW))
 		return;
 	memcpy(&chain, tree_payload(tuple), sizeof(OverflowRef));
