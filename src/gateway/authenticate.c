@@ -18,8 +18,7 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
+#include "clock.h"
 #include "gateway/authenticate.h"
 #include "gateway/errors.h"
 #include "gateway/header.h"
@@ -32,7 +31,7 @@
 
 static dlist_head queue = DLIST_STATIC_INIT(queue);
 static int	queue_length = 0;
-static TimestampTz next_job_at = 0; /* not before */
+static ClockTime next_job_at = 0; /* not before */
 
 /* ----------------------------------------------------------------
  *	The queue
@@ -94,12 +93,12 @@ hash_job_ended(Call *call)
 static void
 run_job(Call *call, void *arg)
 {
-	TimestampTz began = GetCurrentTimestamp();
-	TimestampTz ended;
+	ClockTime	began = clock_now();
+	ClockTime	ended;
 
 	((HashJob *) call->state)->run(call);
-	ended = GetCurrentTimestamp();
-	next_job_at = ended + Max(ended - began, 0);
+	ended = clock_now();
+	next_job_at = ended + (ended - began);
 }
 
 long

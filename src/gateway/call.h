@@ -30,11 +30,12 @@
 #ifndef PGQ_GATEWAY_CALL_H
 #define PGQ_GATEWAY_CALL_H
 
-#include "datatype/timestamp.h"
 #include "utils/palloc.h"
 #include "utils/relcache.h"
 
 #include <protobuf-c/protobuf-c.h>
+
+#include "clock.h"
 
 /* Status codes of gRPC */
 typedef enum GrpcCode
@@ -122,7 +123,7 @@ struct Call
 	const char *peer_user;		/* common name of a verified client certificate */
 	bool		json;			/* came as JSON over HTTP/1.1 */
 	bool		has_leader;		/* metadata "hasleader: true" */
-	TimestampTz deadline;		/* 0: none */
+	ClockTime	deadline;		/* 0: none */
 
 	/* the transport's own */
 	void	   *stream;
@@ -192,7 +193,7 @@ extern void call_run_later(Call *call, void (*function) (Call *call, void *arg),
 /* The store of this turn: only in Method's functions, and those of call_run_later() */
 extern Relation call_store(void);
 
-/* The time as of this turn of the loop: cheaper than GetCurrentTimestamp() */
-extern TimestampTz gateway_now;
+/* The time as of this turn of the loop: cheaper than clock_now() */
+extern ClockTime gateway_now;
 
 #endif							/* PGQ_GATEWAY_CALL_H */

@@ -26,8 +26,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "utils/timestamp.h"
-
+#include "clock.h"
 #include "gateway/transport.h"
 
 #include "settings.h"
@@ -208,7 +207,7 @@ static void
 abort_by_write_timer(Timer *timer)
 {
 	Conn	   *conn = (Conn *) ((char *) timer - offsetof(Conn, write_timer));
-	TimestampTz due = TimestampTzPlusMilliseconds(conn->progress_at, WRITE_STALL_MS);
+	ClockTime	due = clock_plus_ms(conn->progress_at, WRITE_STALL_MS);
 
 	if (due <= gateway_now)
 		conn_abort(conn);
@@ -276,8 +275,7 @@ conn_new(int fd, bool tls)
 	dlist_push_tail(&connections, &conn->node);
 	gateway_stats.connections++;
 	timer_set(&conn->timer,
-			  TimestampTzPlusMilliseconds(gateway_now, tls ? HANDSHAKE_MS : FIRST_BYTES_MS),
-			  abort_by_timer);
+			  clock_plus_ms(gateway_now, tls ? HANDSHAKE_MS : FIRST_BYTES_MS), abort_by_timer);
 	if (fd >= 0)
 	{
 		set_socket_options(fd);
@@ -307,7 +305,7 @@ linger(Conn *conn)
 	conn->state = CONN_LINGER;
 	conn->read_off = false;
 	timer_clear(&conn->write_timer);
-	timer_set(&conn->timer, TimestampTzPlusMilliseconds(gateway_now, LINGER_MS), abort_by_timer);
+	timer_set(&conn->timer, clock_plus_ms(gateway_now, LINGER_MS), abort_by_timer);
 	(void) conn_watch(conn);
 }
 
@@ -352,7 +350,7 @@ flush(Conn *conn)
 	else if (conn->write_blocked && conn->write_timer.at == 0)
 	{
 		conn->progress_at = gateway_now;
-		timer_set(&conn->write_timer, TimestampTzPlusMilliseconds(gateway_now, WRITE_STALL_MS),
+		timer_set(&conn->write_timer, clock_plus_ms(gateway_now, WRITE_STALL_MS),
 				  abort_by_write_timer);
 	}
 	(void) conn_watch(conn);

@@ -29,8 +29,8 @@
 #include "postgres.h"
 
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "gateway/caller.h"
 #include "gateway/contend.h"
 #include "gateway/hub.h"
@@ -114,8 +114,7 @@ left(MemberCallOutcome outcome, Quorum__Result *result,
 	contender->pending = NULL;
 	if ((outcome == MEMBER_CALL_NO_LEADER || outcome == MEMBER_CALL_UNKNOWN ||
 		 outcome == MEMBER_CALL_OVERLOADED) && contender->retries++ < MAX_RETRIES)
-		timer_set(&contender->timer, TimestampTzPlusMilliseconds(gateway_now, RETRY_MS),
-				  leave_again);
+		timer_set(&contender->timer, clock_plus_ms(gateway_now, RETRY_MS), leave_again);
 	else
 		free_contender(contender);
 }
@@ -506,7 +505,7 @@ static void renew(Timer *timer);
 static void
 renew_later(Contender *contender)
 {
-	timer_set(&contender->timer, TimestampTzPlusMilliseconds(gateway_now, RENEW_MS), renew);
+	timer_set(&contender->timer, clock_plus_ms(gateway_now, RENEW_MS), renew);
 }
 
 /* MemberCallDone: if the lease is gone, so is the key, and that is noticed */

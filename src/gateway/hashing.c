@@ -19,8 +19,8 @@
 #include "postgres.h"
 
 #include "lib/ilist.h"
-#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "gateway/caller.h"
 #include "gateway/errors.h"
 #include "gateway/header.h"
@@ -41,7 +41,7 @@ typedef struct Hashing
 
 static dlist_head hashings = DLIST_STATIC_INIT(hashings);
 static int	hashings_count = 0;
-static TimestampTz next_slice_at = 0;	/* not before */
+static ClockTime next_slice_at = 0;	/* not before */
 
 static void
 reply(Call *call, const StoreHash *hash)
@@ -77,8 +77,8 @@ static void
 run_slice(Call *call, void *arg)
 {
 	Hashing    *hashing = call->state;
-	TimestampTz began = GetCurrentTimestamp();
-	TimestampTz ended;
+	ClockTime	began = clock_now();
+	ClockTime	ended;
 	bool		done;
 	StoreError	error = store_hash_step(hashing->hash, call_store(), SLICE_USEC, &done);
 
@@ -86,8 +86,8 @@ run_slice(Call *call, void *arg)
 		errors_finish(call, error);
 	else if (done)
 		reply(call, hashing->hash);
-	ended = GetCurrentTimestamp();
-	next_slice_at = ended + Max(ended - began, 0);
+	ended = clock_now();
+	next_slice_at = ended + (ended - began);
 }
 
 long

@@ -22,8 +22,7 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
+#include "clock.h"
 #include "gateway/http1_int.h"
 
 /* Time for the head of a request; for an answer whose client sends no more */
@@ -67,7 +66,7 @@ timer_fires(Timer *timer)
 static void
 set_timer(Conn *conn, int ms)
 {
-	timer_set(&conn->timer, TimestampTzPlusMilliseconds(gateway_now, ms), timer_fires);
+	timer_set(&conn->timer, clock_plus_ms(gateway_now, ms), timer_fires);
 }
 
 static int
@@ -572,11 +571,11 @@ http1_timeout(Conn *conn)
 		/* a stream of requests may be silent for as long as it likes */
 		if (http1->stream->face != NULL && http1->stream->call.method->client_streams)
 			return;
-		if (TimestampDifferenceExceeds(conn->last_read, gateway_now, BODY_SILENCE_MS))
+		if (clock_exceeds(conn->last_read, gateway_now, BODY_SILENCE_MS))
 			conn_abort(conn);
 		else
 			timer_set(&conn->timer,
-					  TimestampTzPlusMilliseconds(conn->last_read, BODY_SILENCE_MS), timer_fires);
+					  clock_plus_ms(conn->last_read, BODY_SILENCE_MS), timer_fires);
 	}
 }
 

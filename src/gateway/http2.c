@@ -19,10 +19,10 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
+#include "datatype/timestamp.h"
 
+#include "clock.h"
 #include "gateway/http2_int.h"
-
 #include "settings.h"
 
 /* Resets by the client: so many at once, and so many a second */
@@ -95,7 +95,7 @@ static void
 take_ping(Conn *conn)
 {
 	Http2	   *http2 = http2_of(conn);
-	TimestampTz now = gateway_now;
+	ClockTime	now = gateway_now;
 	int			min_ms = http2->streams > 0 ? setting_grpc_keepalive_min_time : PING_WITHOUT_CALL_MS;
 
 	if (http2->sent_since_ping)
@@ -104,7 +104,7 @@ take_ping(Conn *conn)
 		http2->sent_since_ping = false;
 		http2->strikes = 0;
 	}
-	else if (!TimestampDifferenceExceeds(http2->last_ping, now, min_ms))
+	else if (!clock_exceeds(http2->last_ping, now, min_ms))
 		http2->strikes++;
 	http2->last_ping = now;
 	if (http2->strikes > PING_STRIKES)
@@ -226,7 +226,7 @@ set_timer(Conn *conn)
 	if (!http2->pinged && setting_grpc_keepalive_interval == 0)
 		return;
 	timer_set(&conn->timer, (http2->pinged ? gateway_now : conn->last_read) + seconds * USECS_PER_SEC,
-			  http2_timer_fires);
+			    http2_timer_fires);
 }
 
 static void
@@ -239,8 +239,7 @@ http2_timeout(Conn *conn)
 		conn_abort(conn);
 		return;
 	}
-	if (TimestampDifferenceExceeds(conn->last_read, gateway_now,
-								   setting_grpc_keepalive_interval * 1000))
+	if (clock_exceeds(conn->last_read, gateway_now, setting_grpc_keepalive_interval * 1000))
 	{
 		(void) nghttp2_submit_ping(http2->ng, NGHTTP2_FLAG_NONE, NULL);
 		http2->pinged = true;
@@ -332,8 +331,7 @@ http2_drain(Conn *conn)
 	(void) nghttp2_submit_goaway(http2->ng, NGHTTP2_FLAG_NONE,
 								 nghttp2_session_get_last_proc_stream_id(http2->ng),
 								 NGHTTP2_NO_ERROR, NULL, 0);
-	timer_set(&conn->timer, TimestampTzPlusMilliseconds(gateway_now, GOAWAY_GRACE_MS),
-			  http2_timer_fires);
+	timer_set(&conn->timer, clock_plus_ms(gateway_now, GOAWAY_GRACE_MS), http2_timer_fires);
 	conn_touch(conn);
 }
 

@@ -15,6 +15,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include "clock.h"
 #include "gateway/transport.h"
 
 /* Windows: of a stream as HTTP/2 has it, of a connection wide enough for any line */
@@ -27,7 +28,7 @@ typedef struct Http2
 	uint32		streams;
 	size_t		reserved;		/* of LARGE_BUDGET */
 	dlist_head	waiting;		/* streams that wait for a part of it */
-	TimestampTz last_ping;
+	ClockTime	last_ping;
 	int			strikes;
 	bool		sent_since_ping;
 	bool		pinged;			/* by us, not answered */

@@ -441,7 +441,7 @@ hub_turn(Relation store)
 	look_at_store(store);
 	renew_synced();
 	hub.more |= release_future();
-	hub.more |= hub_group_serve(&hub.synced, hub_clock() + SYNCED_SLICE_US);
+	hub.more |= hub_group_serve(&hub.synced, clock_now() + SYNCED_SLICE_US);
 	hub.more |= hub_behind_turn();
 	tell_over();
 	tell_moments();

@@ -159,7 +159,7 @@ find_reached(HubGroup *group, const StorePosition *before)
 bool
 hub_behind_turn(void)
 {
-	uint64		now = hub_clock();
+	ClockTime	now = clock_now();
 	int			left = hub.nbehind;
 
 	while (left > 0 && hub.nbehind > 0)
@@ -180,7 +180,7 @@ hub_behind_turn(void)
 		if (group->nwatches == 0)
 			free_group(group);
 		left--;
-		now = hub_clock();
+		now = clock_now();
 	}
 	return hub.nbehind > 0;
 }

@@ -40,7 +40,7 @@
 typedef struct GroupRead
 {
 	HubGroup   *group;
-	uint64		deadline;
+	ClockTime	deadline;
 
 	/* of the event looked at */
 	const Mvccpb__Event *event;
@@ -163,7 +163,7 @@ take_event(const Mvccpb__Event *event, int64 sub, void *arg)
 	if (batch->nevents > 0 && revision != batch->current &&
 		(batch->bytes >= BATCH_BYTES || batch->nevents >= BATCH_EVENTS ||
 		 batch->nruns >= BATCH_RUNS || batch->told_bytes >= BATCH_TOLD_BYTES ||
-		 hub_clock() >= read->deadline))
+		 clock_now() >= read->deadline))
 	{
 		batch->complete = true;
 		return false;
@@ -188,7 +188,7 @@ take_event(const Mvccpb__Event *event, int64 sub, void *arg)
 static bool
 time_is_up(void *arg)
 {
-	return hub_clock() >= ((GroupRead *) arg)->deadline;
+	return clock_now() >= ((GroupRead *) arg)->deadline;
 }
 
 /*
@@ -231,7 +231,7 @@ ends_well(const HubBatch *batch)
  * Read on, until the batch is complete or the time is up.
  */
 static void
-read_slice(HubGroup *group, uint64 deadline)
+read_slice(HubGroup *group, ClockTime deadline)
 {
 	static const StoreChangeReader reader = {want_change, take_event, time_is_up};
 	HubBatch   *batch = &group->batch;
@@ -294,7 +294,7 @@ read_slice(HubGroup *group, uint64 deadline)
  * Tell the watches concerned.  Returns false if the time was up before.
  */
 static bool
-tell_batch(HubGroup *group, uint64 deadline)
+tell_batch(HubGroup *group, ClockTime deadline)
 {
 	HubBatch   *batch = &group->batch;
 	int			n = 0;
@@ -317,7 +317,7 @@ tell_batch(HubGroup *group, uint64 deadline)
 			if (!batch->begun)
 				return true;	/* that was the last watch of the group */
 		}
-		if (++n % TOLD_PER_LOOK == 0 && batch->told < batch->ntargets && hub_clock() >= deadline)
+		if (++n % TOLD_PER_LOOK == 0 && batch->told < batch->ntargets && clock_now() >= deadline)
 			return false;
 	}
 	group->next = batch->cursor;
@@ -332,7 +332,7 @@ tell_batch(HubGroup *group, uint64 deadline)
  * Returns whether there is more to do.
  */
 bool
-hub_group_serve(HubGroup *group, uint64 deadline)
+hub_group_serve(HubGroup *group, ClockTime deadline)
 {
 	while (group->nwatches > 0)
 	{
@@ -348,7 +348,7 @@ hub_group_serve(HubGroup *group, uint64 deadline)
 		else
 			return false;
 
-		if (hub_clock() >= deadline)
+		if (clock_now() >= deadline)
 			return group->batch.begun || group->next.revision <= hub.revision;
 	}
 	return false;

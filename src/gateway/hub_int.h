@@ -15,8 +15,8 @@
 
 #include "lib/ilist.h"
 #include "lib/pairingheap.h"
-#include "portability/instr_time.h"
 
+#include "clock.h"
 #include "gateway/hub.h"
 #include "store/range_index.h"
 #include "store/store.h"
@@ -152,16 +152,6 @@ typedef struct Hub
 
 extern Hub hub;
 
-/* Microseconds, of a clock that nobody sets */
-static inline uint64
-hub_clock(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return INSTR_TIME_GET_MICROSEC(now);
-}
-
 static inline int
 position_compare(const StorePosition *a, const StorePosition *b)
 {
@@ -192,7 +182,7 @@ extern void hub_group_init(HubGroup *group);
 extern void hub_group_add(HubGroup *group, HubWatch *watch);
 extern void hub_group_remove(HubWatch *watch);
 extern const StorePosition *hub_group_join(const HubGroup *group);
-extern bool hub_group_serve(HubGroup *group, uint64 deadline);
+extern bool hub_group_serve(HubGroup *group, ClockTime deadline);
 
 /* hub_behind.c: those that catch up */
 extern void hub_behind_add(HubWatch *watch);

@@ -16,8 +16,7 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
+#include "clock.h"
 #include "gateway/caller.h"
 #include "gateway/errors.h"
 #include "gateway/header.h"
@@ -228,8 +227,7 @@ look_at_compaction(Call *call, void *arg)
 		reply_compaction(compact);
 	else
 		timer_set(&compact->timer,
-				  TimestampTzPlusMilliseconds(gateway_now, COMPACTION_POLL_MS),
-				  compaction_timer);
+				  clock_plus_ms(gateway_now, COMPACTION_POLL_MS), compaction_timer);
 }
 
 static void

@@ -16,8 +16,7 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
+#include "clock.h"
 #include "gateway/errors.h"
 #include "gateway/leader.h"
 #include "gateway/timer.h"
@@ -28,7 +27,7 @@
 
 static dlist_head needs = DLIST_STATIC_INIT(needs);
 static Timer look_timer;
-static TimestampTz without_since;	/* 0: a leader is known */
+static ClockTime without_since;	/* 0: a leader is known */
 
 bool
 leader_is_known(void)
@@ -52,8 +51,7 @@ static void
 set_timer(void (*fire) (Timer *timer))
 {
 	timer_set(&look_timer,
-			  TimestampTzPlusMilliseconds(gateway_now, Max(setting_election_timeout / 2, 10)),
-			  fire);
+			  clock_plus_ms(gateway_now, Max(setting_election_timeout / 2, 10)), fire);
 }
 
 /* Timer: is there a leader still? */
@@ -68,8 +66,8 @@ look(Timer *timer)
 		without_since = 0;
 	else if (without_since == 0)
 		without_since = gateway_now;
-	else if (TimestampDifferenceExceeds(without_since, gateway_now,
-										TIMEOUTS_WITHOUT_LEADER * setting_election_timeout))
+	else if (clock_exceeds(without_since, gateway_now,
+						   TIMEOUTS_WITHOUT_LEADER * setting_election_timeout))
 	{
 		dlist_foreach_modify(iter, &needs)
 		{

@@ -21,8 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "utils/timestamp.h"
-
+#include "clock.h"
 #include "gateway/transport.h"
 #include "gateway/url.h"
 
@@ -76,11 +75,11 @@ accept_again(Timer *timer)
 static void
 rest(void)
 {
-	static TimestampTz logged = 0;
+	static ClockTime logged = 0;
 	int			error = errno;
 	int			i;
 
-	if (logged == 0 || TimestampDifferenceExceeds(logged, gateway_now, 60000))
+	if (logged == 0 || clock_exceeds(logged, gateway_now, 60000))
 	{
 		errno = error;
 		ereport(LOG, (errmsg("gateway could not accept a connection: %m")));
@@ -91,18 +90,17 @@ rest(void)
 		if (listeners[i].poll.fd >= 0)
 			(void) poll_want(&listeners[i].poll, 0);
 	}
-	timer_set(&exhausted_timer, TimestampTzPlusMilliseconds(gateway_now, EXHAUSTED_MS),
-			  accept_again);
+	timer_set(&exhausted_timer, clock_plus_ms(gateway_now, EXHAUSTED_MS), accept_again);
 }
 
 static void
 refuse_connection(int fd)
 {
-	static TimestampTz logged = 0;
+	static ClockTime logged = 0;
 
 	close(fd);
 	gateway_stats.refused++;
-	if (logged == 0 || TimestampDifferenceExceeds(logged, gateway_now, 60000))
+	if (logged == 0 || clock_exceeds(logged, gateway_now, 60000))
 	{
 		ereport(LOG,
 				(errmsg("gateway refuses connections: there are %d already", conns_limit()),
@@ -245,7 +243,7 @@ listen_open(void)
 		}
 	}
 	if (again)
-		timer_set(&retry_timer, TimestampTzPlusMilliseconds(gateway_now, RETRY_MS), try_again);
+		timer_set(&retry_timer, clock_plus_ms(gateway_now, RETRY_MS), try_again);
 }
 
 static void

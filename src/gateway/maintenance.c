@@ -12,8 +12,7 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
+#include "clock.h"
 #include "gateway/caller.h"
 #include "gateway/errors.h"
 #include "gateway/header.h"
@@ -224,7 +223,7 @@ typedef struct LeaderMove
 	Timer		timer;
 	Call	   *call;
 	uint64		target;
-	TimestampTz deadline;
+	ClockTime	deadline;
 } LeaderMove;
 
 /* Does the member lead by now? */
@@ -258,8 +257,7 @@ move_begun(Call *call, const char *answer, uint32 len)
 	{
 		/* the core gives up after an election timeout */
 		move->target = (uint64) result->number;
-		move->deadline = TimestampTzPlusMilliseconds(gateway_now,
-													 Max(3 * setting_election_timeout, 2000));
+		move->deadline = clock_plus_ms(gateway_now, Max(3 * setting_election_timeout, 2000));
 		timer_set(&move->timer, gateway_now, look_at_leader);
 	}
 }

@@ -18,8 +18,7 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
+#include "clock.h"
 #include "gateway/call.h"
 #include "gateway/publish.h"
 #include "member/calls.h"
@@ -35,7 +34,7 @@
 #define URLS_MAX			16
 
 static MemberCall *pending;
-static TimestampTz look_at = 0;
+static ClockTime look_at = 0;
 
 /* The URLs of the setting, palloc'd; returns how many */
 static size_t
@@ -80,8 +79,7 @@ answered(MemberCallOutcome outcome, Quorum__Result *result,
 		 const char *answer, uint32 answer_len, void *arg)
 {
 	pending = NULL;
-	look_at = TimestampTzPlusMilliseconds(gateway_now,
-										  outcome == MEMBER_CALL_DONE ? LOOK_SOON_MS : LOOK_LATER_MS);
+	look_at = clock_plus_ms(gateway_now, outcome == MEMBER_CALL_DONE ? LOOK_SOON_MS : LOOK_LATER_MS);
 }
 
 static void
@@ -112,7 +110,7 @@ publish_turn(void)
 	if (gateway_now < look_at)
 		return (look_at - gateway_now) / 1000 + 1;
 
-	look_at = TimestampTzPlusMilliseconds(gateway_now, LOOK_LATER_MS);
+	look_at = clock_plus_ms(gateway_now, LOOK_LATER_MS);
 	member_get_status(&status);
 	record = store_find_member(call_store(), status.member_id);
 	if (record == NULL || record->removed)
@@ -123,7 +121,7 @@ publish_turn(void)
 	if (status.leader_id != 0)
 		ask_leader(status.member_id, urls, n);
 	else
-		look_at = TimestampTzPlusMilliseconds(gateway_now, LOOK_SOON_MS);
+		look_at = clock_plus_ms(gateway_now, LOOK_SOON_MS);
 	return LOOK_SOON_MS;
 }
 

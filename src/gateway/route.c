@@ -14,6 +14,8 @@
 
 #include <ctype.h>
 
+#include "datatype/timestamp.h"
+
 #include "gateway/transport.h"
 
 #define TEXT_PLAIN	"text/plain; charset=utf-8"

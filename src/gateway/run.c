@@ -21,8 +21,8 @@
 #include "miscadmin.h"
 #include "storage/lwlock.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "gateway/admit.h"
 #include "gateway/errors.h"
 #include "gateway/transport.h"
@@ -318,7 +318,7 @@ run_stream(Stream *stream)
 bool
 calls_run(void)
 {
-	TimestampTz until = GetCurrentTimestamp() + RUN_SLICE_USEC;
+	ClockTime	until = clock_now() + RUN_SLICE_USEC;
 	int			n = 0;
 
 	while (!dlist_is_empty(&runnable))
@@ -328,7 +328,7 @@ calls_run(void)
 		stream->runnable = false;
 		if (!run_stream(stream) && !gateway_turn_open())
 			return false;
-		if (++n % RUNS_PER_LOOK == 0 && GetCurrentTimestamp() >= until)
+		if (++n % RUNS_PER_LOOK == 0 && clock_now() >= until)
 			break;
 	}
 	return true;
@@ -362,8 +362,7 @@ calls_wait(void)
 		else
 		{
 			if (stream->wait_until == 0)
-				stream->wait_until = TimestampTzPlusMilliseconds(gateway_now,
-																 setting_request_timeout);
+				stream->wait_until = clock_plus_ms(gateway_now, setting_request_timeout);
 			dlist_push_tail(&waiting, &stream->run_node);
 		}
 	}

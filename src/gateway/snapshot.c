@@ -30,8 +30,8 @@
 
 #include "lib/ilist.h"
 #include "port/pg_bswap.h"
-#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "gateway/caller.h"
 #include "gateway/errors.h"
 #include "gateway/header.h"
@@ -60,7 +60,7 @@ typedef struct Snapshot
 	uint32		generation;		/* of the store */
 	EVP_MD_CTX *digest;
 	bool		waiting;		/* for the client to read */
-	TimestampTz waits_since;
+	ClockTime	waits_since;
 	uint64		sent;
 	uint64		estimate;		/* of all of it */
 	uint32		blob_len;
@@ -211,7 +211,7 @@ snapshot_turn(void)
 
 		if (snapshot->waiting)
 		{
-			if (TimestampDifferenceExceeds(snapshot->waits_since, gateway_now, STALL_MS))
+			if (clock_exceeds(snapshot->waits_since, gateway_now, STALL_MS))
 				call_finish(snapshot->call, GRPC_ABORTED, "etcdserver: snapshot is not read");
 			continue;
 		}

@@ -12,8 +12,7 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
+#include "clock.h"
 #include "gateway/call.h"
 #include "gateway/timer.h"
 
@@ -23,8 +22,8 @@
 static int
 compare_timers(const pairingheap_node *a, const pairingheap_node *b, void *arg)
 {
-	TimestampTz at_a = pairingheap_const_container(Timer, node, a)->at;
-	TimestampTz at_b = pairingheap_const_container(Timer, node, b)->at;
+	ClockTime	at_a = pairingheap_const_container(Timer, node, a)->at;
+	ClockTime	at_b = pairingheap_const_container(Timer, node, b)->at;
 
 	/* the first one is the greatest */
 	return at_a < at_b ? 1 : at_a > at_b ? -1 : 0;
@@ -42,7 +41,7 @@ timer_clear(Timer *timer)
 }
 
 void
-timer_set(Timer *timer, TimestampTz at, void (*fire) (Timer *timer))
+timer_set(Timer *timer, ClockTime at, void (*fire) (Timer *timer))
 {
 	timer_clear(timer);
 	timer->at = at;

@@ -13,8 +13,9 @@
 #ifndef PGQ_GATEWAY_TIMER_H
 #define PGQ_GATEWAY_TIMER_H
 
-#include "datatype/timestamp.h"
 #include "lib/pairingheap.h"
+
+#include "clock.h"
 
 /*
  * Part of what it times; zeroed memory is a timer that is not set.  fire() runs in the
@@ -23,11 +24,11 @@
 typedef struct Timer
 {
 	pairingheap_node node;
-	TimestampTz at;				/* 0: not set */
+	ClockTime	at;				/* 0: not set */
 	void		(*fire) (struct Timer *timer);
 } Timer;
 
-extern void timer_set(Timer *timer, TimestampTz at, void (*fire) (Timer *timer));
+extern void timer_set(Timer *timer, ClockTime at, void (*fire) (Timer *timer));
 extern void timer_clear(Timer *timer);
 
 /* Fire what is due at gateway_now */

@@ -25,6 +25,7 @@
 
 #include "lib/ilist.h"
 
+#include "clock.h"
 #include "gateway/call.h"
 #include "gateway/pages.h"
 #include "gateway/stats.h"
@@ -133,8 +134,8 @@ struct Conn
 	bool		dirty;			/* in the list of those to be flushed */
 	bool		rereadable;		/* in the list of those with bytes that epoll does not know of */
 	uint32		lingered;		/* bytes thrown away while lingering */
-	TimestampTz last_read;
-	TimestampTz progress_at;	/* when the socket last took something, or had nothing to take */
+	ClockTime	last_read;
+	ClockTime	progress_at;	/* when the socket last took something, or had nothing to take */
 	Timer		timer;			/* the protocol's, once there is one */
 	Timer		write_timer;
 	dlist_head	streams;		/* it holds */
@@ -340,7 +341,7 @@ struct Stream
 	bool		runnable;		/* in the list of calls to be run */
 	GrpcCode	code;
 	char	   *error;			/* malloc'd */
-	TimestampTz wait_until;		/* for the store; 0: it does not wait */
+	ClockTime	wait_until;		/* for the store; 0: it does not wait */
 	Timer		deadline;
 	dlist_node	run_node;
 	dlist_node	over_node;

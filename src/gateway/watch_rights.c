@@ -22,8 +22,8 @@
 #include "postgres.h"
 
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "gateway/caller.h"
 #include "gateway/watch_int.h"
 #include "member/member.h"
@@ -205,7 +205,7 @@ static void look(Timer *timer);
 static void
 set_timer(void)
 {
-	timer_set(&look_timer, TimestampTzPlusMilliseconds(gateway_now, LOOK_MS), look);
+	timer_set(&look_timer, clock_plus_ms(gateway_now, LOOK_MS), look);
 }
 
 /*

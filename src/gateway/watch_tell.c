@@ -20,8 +20,8 @@
 #include "postgres.h"
 
 #include "common/pg_prng.h"
-#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "gateway/errors.h"
 #include "gateway/header.h"
 #include "gateway/watch_int.h"
@@ -368,8 +368,7 @@ watch_start_notifying(WatchStream *stream)
 	int			ms = setting_watch_progress_notify_interval;
 
 	ms += (int) pg_prng_uint64_range(&pg_global_prng_state, 0, ms / 10);
-	timer_set(&stream->notify_timer, TimestampTzPlusMilliseconds(gateway_now, ms),
-			  notify_progress);
+	timer_set(&stream->notify_timer, clock_plus_ms(gateway_now, ms), notify_progress);
 }
 
 /* Timer: tell the watches that have been told nothing since the last time */

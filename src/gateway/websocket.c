@@ -23,8 +23,7 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
+#include "clock.h"
 #include "gateway/websocket_int.h"
 
 /* No more bytes for wslay while it has so many control frames to be sent */
@@ -321,7 +320,7 @@ websocket_start(Conn *conn, Stream *stream, const Handshake *handshake)
 	ws->close_code = WSLAY_CODE_NORMAL_CLOSURE;
 	conn->protocol = &websocket_protocol;
 	conn->session = ws;
-	timer_set(&conn->timer, TimestampTzPlusMilliseconds(gateway_now, BODY_SILENCE_MS), timer_fires);
+	timer_set(&conn->timer, clock_plus_ms(gateway_now, BODY_SILENCE_MS), timer_fires);
 	conn_touch(conn);
 	return true;
 }
@@ -358,14 +357,13 @@ websocket_timeout(Conn *conn)
 {
 	if (!waits_for_message(websocket_of(conn)))
 		return;
-	if (TimestampDifferenceExceeds(conn->last_read, gateway_now, BODY_SILENCE_MS))
+	if (clock_exceeds(conn->last_read, gateway_now, BODY_SILENCE_MS))
 	{
 		refuse(conn, WSLAY_CODE_POLICY_VIOLATION);
 		websocket_hang_up(conn);
 	}
 	else
-		timer_set(&conn->timer, TimestampTzPlusMilliseconds(conn->last_read, BODY_SILENCE_MS),
-				  timer_fires);
+		timer_set(&conn->timer, clock_plus_ms(conn->last_read, BODY_SILENCE_MS), timer_fires);
 }
 
 /*

@@ -37,8 +37,8 @@
 #include "utils/memutils.h"
 #include "utils/ps_status.h"
 #include "utils/rel.h"
-#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "gateway/background.h"
 #include "gateway/gateway.h"
 #include "gateway/hub.h"
@@ -59,7 +59,7 @@
 /* How long a server that is asked to go waits for its clients to hear of it */
 #define DRAIN_MS			500
 
-TimestampTz gateway_now;
+ClockTime gateway_now;
 Relation	gateway_store;
 MemoryContext gateway_context;
 MemoryContext handler_context;
@@ -67,10 +67,10 @@ MemoryContext handler_context;
 static WaitEventSet *wait_set;
 static bool turn_is_open;
 static bool more_work;			/* the next turn need not wait */
-static TimestampTz background_at;	/* when background work wants its turn */
+static ClockTime background_at;	/* when background work wants its turn */
 static long store_retry_ms;		/* 0: the store was to be had, or not asked for */
-static TimestampTz kept_house_at;
-static TimestampTz draining_since;	/* 0: not draining */
+static ClockTime kept_house_at;
+static ClockTime draining_since;	/* 0: not draining */
 
 PGDLLEXPORT void gateway_worker_main(Datum arg);
 
@@ -155,7 +155,7 @@ run_handlers(void)
 		MemoryContextSwitchTo(handler_context);
 		if (hub_has_work())
 			more_work |= hub_turn(gateway_store);
-		background_at = TimestampTzPlusMilliseconds(gateway_now, background_turn());
+		background_at = clock_plus_ms(gateway_now, background_turn());
 		MemoryContextSwitchTo(gateway_context);
 		MemoryContextReset(handler_context);
 		more_work |= calls_runnable();
@@ -180,7 +180,7 @@ hear_member(void)
 static void
 turn(void)
 {
-	gateway_now = GetCurrentTimestamp();
+	gateway_now = clock_now();
 	more_work = poll_turn();
 	conns_reread();
 	timers_run();
@@ -224,7 +224,7 @@ wait_for_work(void)
 		return;					/* sockets are looked at in the turn itself */
 	timeout = sooner(timeout, timers_wait());
 	if (store_retry_ms == 0)
-		timeout = sooner(timeout, TimestampDifferenceMilliseconds(gateway_now, background_at));
+		timeout = sooner(timeout, clock_ms_between(gateway_now, background_at));
 	timeout = sooner(timeout, member_calls_wait());
 	if (store_retry_ms > 0)
 		timeout = sooner(timeout, store_retry_ms);
@@ -280,7 +280,7 @@ show_state(void)
 static void
 keep_house(void)
 {
-	if (!TimestampDifferenceExceeds(kept_house_at, gateway_now, HOUSEKEEPING_MS))
+	if (!clock_exceeds(kept_house_at, gateway_now, HOUSEKEEPING_MS))
 		return;
 	kept_house_at = gateway_now;
 	if (!PostmasterIsAlive())
@@ -294,7 +294,7 @@ reload_settings(void)
 {
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
-	gateway_now = GetCurrentTimestamp();
+	gateway_now = clock_now();
 	if (listen_wants_tls())
 		(void) tls_load();
 	listen_open();
@@ -309,12 +309,12 @@ drain(void)
 {
 	if (draining_since == 0)
 	{
-		draining_since = gateway_now = GetCurrentTimestamp();
+		draining_since = gateway_now = clock_now();
 		listen_close();
 		conns_drain();
 	}
 	else if (conns_drained() ||
-			 TimestampDifferenceExceeds(draining_since, GetCurrentTimestamp(), DRAIN_MS))
+			 clock_exceeds(draining_since, clock_now(), DRAIN_MS))
 		proc_exit(1);			/* so that it starts again, if the server goes on */
 }
 
@@ -337,7 +337,7 @@ gateway_start(void)
 	handler_context = AllocSetContextCreate(TopMemoryContext, "pg_quorum gateway handler",
 											ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(gateway_context);
-	gateway_now = kept_house_at = GetCurrentTimestamp();
+	gateway_now = kept_house_at = clock_now();
 	methods_init();
 	json_init();
 	member_calls_attach();

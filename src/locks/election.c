@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "clock.h"
 #include "locks/queue.h"
 #include "member/member.h"
 
@@ -43,7 +44,7 @@ campaign_form(FunctionCallInfo fcinfo, SqlForm value_form)
 	QueuePlace	place;
 	ProtobufCBinaryData prefix;
 	ProtobufCBinaryData value;
-	TimestampTz deadline;
+	ClockTime	deadline;
 
 	sql_require_writable("campaign");
 	prefix = queue_arg_prefix(fcinfo, 0);

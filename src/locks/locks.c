@@ -12,8 +12,7 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
+#include "clock.h"
 #include "locks/queue.h"
 #include "member/member.h"
 
@@ -29,7 +28,7 @@ quorum_lock(PG_FUNCTION_ARGS)
 {
 	QueuePlace	place;
 	ProtobufCBinaryData prefix;
-	TimestampTz deadline;
+	ClockTime	deadline;
 
 	sql_require_writable("lock");
 	prefix = queue_arg_prefix(fcinfo, 0);

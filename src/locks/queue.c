@@ -25,8 +25,8 @@
 #include "libpq/libpq.h"
 #include "libpq/libpq-be.h"
 #include "miscadmin.h"
-#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "locks/queue.h"
 #include "member/member.h"
 
@@ -530,13 +530,12 @@ queue_leave(ProtobufCBinaryData prefix)
  * ----------------------------------------------------------------
  */
 
-TimestampTz
+ClockTime
 queue_arg_deadline(FunctionCallInfo fcinfo, int argno)
 {
 	int			timeout_ms = sql_arg_timeout(fcinfo, argno);
 
-	return timeout_ms < 0 ? DT_NOEND :
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	return timeout_ms < 0 ? CLOCK_NEVER : clock_plus_ms(clock_now(), timeout_ms);
 }
 
 static void
@@ -550,10 +549,9 @@ report_lost(void)
 }
 
 static long
-left_until(TimestampTz deadline)
+left_until(ClockTime deadline)
 {
-	return deadline == DT_NOEND ? LONG_MAX :
-		TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+	return deadline == CLOCK_NEVER ? LONG_MAX : clock_ms_between(clock_now(), deadline);
 }
 
 /*
@@ -574,7 +572,7 @@ check_client(void)
  * look.  False at the deadline.
  */
 static bool
-sleep_in_queue(uint32 departures, TimestampTz deadline)
+sleep_in_queue(uint32 departures, ClockTime deadline)
 {
 	long		since_look = 0;
 
@@ -602,7 +600,7 @@ sleep_in_queue(uint32 departures, TimestampTz deadline)
  * gone in the meantime.  So it is read once more after a barrier.
  */
 static void
-wait_for_turn(QueuePlace *place, const QueueRule *rule, TimestampTz deadline)
+wait_for_turn(QueuePlace *place, const QueueRule *rule, ClockTime deadline)
 {
 	bool		slept = false;
 	bool		confirmed = false;
@@ -643,7 +641,7 @@ wait_for_turn(QueuePlace *place, const QueueRule *rule, TimestampTz deadline)
 }
 
 void
-queue_wait(QueuePlace *place, const QueueRule *rule, TimestampTz deadline)
+queue_wait(QueuePlace *place, const QueueRule *rule, ClockTime deadline)
 {
 	PG_TRY();
 	{

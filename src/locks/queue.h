@@ -13,8 +13,7 @@
 #ifndef PGQ_LOCKS_QUEUE_H
 #define PGQ_LOCKS_QUEUE_H
 
-#include "datatype/timestamp.h"
-
+#include "clock.h"
 #include "sql/sql.h"
 
 /* TTL of the session's lease where the session has not asked for one, in s */
@@ -76,15 +75,15 @@ extern int64 queue_known_token(ProtobufCBinaryData key);
  */
 extern bool queue_set_value(const QueuePlace *place, ProtobufCBinaryData value);
 
-/* An interval argument as the time when it will be over, DT_NOEND if NULL */
-extern TimestampTz queue_arg_deadline(FunctionCallInfo fcinfo, int argno);
+/* An interval argument as the time when it will be over, CLOCK_NEVER if NULL */
+extern ClockTime queue_arg_deadline(FunctionCallInfo fcinfo, int argno);
 
 /*
  * Wait until the place is let in: then the session holds what the queue is for.  ERROR
  * 55P03 at the deadline, 55000 if the place is lost.  If this ends by any error, a place that
  * was entered by this call is given up.
  */
-extern void queue_wait(QueuePlace *place, const QueueRule *rule, TimestampTz deadline);
+extern void queue_wait(QueuePlace *place, const QueueRule *rule, ClockTime deadline);
 
 /* Give the place up while an error is being handled, without waiting for it */
 extern void queue_withdraw_later(const QueuePlace *place);

@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "clock.h"
 #include "locks/queue.h"
 #include "member/member.h"
 
@@ -43,7 +44,7 @@ quorum_semaphore_acquire(PG_FUNCTION_ARGS)
 	QueuePlace	place;
 	ProtobufCBinaryData prefix;
 	ProtobufCBinaryData value;
-	TimestampTz deadline;
+	ClockTime	deadline;
 	char		number[32];
 
 	sql_require_writable("semaphore_acquire");

@@ -23,8 +23,8 @@
 #include "postgres.h"
 
 #include "storage/proclist.h"
-#include "utils/timestamp.h"
 
+#include "../clock.h"
 #include "worker.h"
 
 /* How long, and how many of them, entries wait */
@@ -34,18 +34,18 @@
 /* A client of this member that has asked for something may do so again */
 #define SERVED_LATELY_MS		100
 
-static TimestampTz waiting_since;	/* 0: nothing waits */
+static ClockTime waiting_since;	/* 0: nothing waits */
 
 /*
  * Does anybody here wait for what is applied?  Sessions and workers that follow the
  * revision, waiters in queues of keys, and clients.
  */
 static bool
-somebody_waits(TimestampTz now)
+somebody_waits(ClockTime now)
 {
 	return !proclist_is_empty(&member_shared->revision_advanced.wakeup) ||
 		keywait_anybody() ||
-		!TimestampDifferenceExceeds(requests_taken_at(), now, SERVED_LATELY_MS);
+		!clock_exceeds(requests_taken_at(), now, SERVED_LATELY_MS);
 }
 
 /*
@@ -63,7 +63,7 @@ apply_delay_begin(void)
 bool
 apply_may_wait(void)
 {
-	TimestampTz now;
+	ClockTime	now;
 
 	if (worker->applied >= worker->apply_to || worker->role == MEMBER_LEADER ||
 		worker->apply_to - worker->applied > APPLY_WAIT_ENTRIES)
@@ -71,10 +71,10 @@ apply_may_wait(void)
 		waiting_since = 0;
 		return false;
 	}
-	now = GetCurrentTimestamp();
+	now = clock_now();
 	if (waiting_since == 0)
 		waiting_since = now;
-	if (somebody_waits(now) || TimestampDifferenceExceeds(waiting_since, now, APPLY_WAIT_MS))
+	if (somebody_waits(now) || clock_exceeds(waiting_since, now, APPLY_WAIT_MS))
 	{
 		waiting_since = 0;
 		return false;
@@ -90,6 +90,5 @@ apply_delay_left(void)
 {
 	if (waiting_since == 0)
 		return -1;
-	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-										   TimestampTzPlusMilliseconds(waiting_since, APPLY_WAIT_MS));
+	return clock_ms_between(clock_now(), clock_plus_ms(waiting_since, APPLY_WAIT_MS));
 }

@@ -25,8 +25,8 @@
 #include "postgres.h"
 
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "../clock.h"
 #include "../settings.h"
 #include "worker.h"
 
@@ -46,8 +46,8 @@ static struct
 	int64	   *samples;		/* revisions, the oldest first */
 	int			nsamples;
 	int			max_samples;
-	TimestampTz next_sample;
-	TimestampTz done_at;		/* when the last compaction was proposed */
+	ClockTime	next_sample;
+	ClockTime	done_at;		/* when the last compaction was proposed */
 	int64		done_revision;
 	bool		first;			/* none has been yet */
 }			state;
@@ -77,7 +77,7 @@ period_ms(void)
  * Begin anew with other settings.
  */
 static void
-start_periodic(int64 retention_ms, TimestampTz now)
+start_periodic(int64 retention_ms, ClockTime now)
 {
 	if (state.samples != NULL)
 		pfree(state.samples);
@@ -92,7 +92,7 @@ start_periodic(int64 retention_ms, TimestampTz now)
 }
 
 static void
-start_by_revision(TimestampTz now)
+start_by_revision(ClockTime now)
 {
 	if (state.samples != NULL)
 		pfree(state.samples);
@@ -114,14 +114,14 @@ may_compact(int64 revision)
 }
 
 static void
-run_periodic(TimestampTz now)
+run_periodic(ClockTime now)
 {
 	int64		wait_ms = state.first ? state.retention_ms : period_ms();
 	int64		revision;
 
 	if (now < state.next_sample)
 		return;
-	state.next_sample = TimestampTzPlusMilliseconds(now, Max(period_ms() / SAMPLES_A_PERIOD, 1));
+	state.next_sample = clock_plus_ms(now, Max(period_ms() / SAMPLES_A_PERIOD, 1));
 	if (state.nsamples == state.max_samples)
 		memmove(state.samples, state.samples + 1, --state.nsamples * sizeof(int64));
 	state.samples[state.nsamples++] = store_meta(worker->store)->revision;
@@ -129,7 +129,7 @@ run_periodic(TimestampTz now)
 	/* the oldest is of one retention ago */
 	revision = state.samples[0];
 	if (state.nsamples < state.max_samples || revision == state.done_revision ||
-		!TimestampDifferenceExceeds(state.done_at, now, wait_ms) || !may_compact(revision))
+		!clock_exceeds(state.done_at, now, wait_ms) || !may_compact(revision))
 		return;
 	if (propose_compaction(revision))
 	{
@@ -140,15 +140,14 @@ run_periodic(TimestampTz now)
 }
 
 static void
-run_by_revision(int64 keep, TimestampTz now)
+run_by_revision(int64 keep, ClockTime now)
 {
 	int64		revision = store_meta(worker->store)->revision - keep;
 	int64		fresh = revision - Max(store_meta(worker->store)->compacted_revision, 0);
 	bool		early = fresh >= Max(keep, REVISION_EARLY_COUNT);
 
 	if (revision <= 0 || revision == state.done_revision ||
-		!TimestampDifferenceExceeds(state.done_at, now,
-									early ? REVISION_EARLY_MS : REVISION_PERIOD_MS) ||
+		!clock_exceeds(state.done_at, now, early ? REVISION_EARLY_MS : REVISION_PERIOD_MS) ||
 		!may_compact(revision))
 		return;
 	if (propose_compaction(revision))
@@ -173,7 +172,7 @@ autocompact_start(void)
 void
 autocompact_tick(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	ClockTime	now = clock_now();
 	int64		number;
 	int64		ms;
 

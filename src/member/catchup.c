@@ -26,6 +26,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "../clock.h"
 #include "../store/pbmem.h"
 #include "worker.h"
 
@@ -52,7 +53,7 @@ typedef struct Stream
 	uint32		pending_len;
 	bool		have_pending;
 	bool		done;
-	TimestampTz done_at;
+	ClockTime	done_at;
 	struct Stream *next;
 } Stream;
 
@@ -171,7 +172,7 @@ stream_send(Stream *stream, Peer *peer)
 	else
 	{
 		stream->done = true;
-		stream->done_at = GetCurrentTimestamp();
+		stream->done_at = clock_now();
 		store_snapshot_end(stream->reader);
 		stream->reader = NULL;
 		stats_add(STAT_SNAPSHOTS_SENT, 1);
@@ -220,7 +221,7 @@ catchup_run(void)
 		if (stream->done)
 		{
 			if (worker->role != MEMBER_LEADER || stream_has_served(stream) ||
-				TimestampDifferenceExceeds(stream->done_at, GetCurrentTimestamp(), LINGER_MS))
+				clock_exceeds(stream->done_at, clock_now(), LINGER_MS))
 				stream_end(stream);
 			continue;
 		}

@@ -16,9 +16,9 @@
 #include "access/xlog.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "../clock.h"
 #include "../settings.h"
 #include "../store/pbmem.h"
 #include "member.h"
@@ -97,8 +97,7 @@ static void
 wait_until_applied(uint64 index)
 {
 	static uint32 wait_event = 0;
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													   setting_request_timeout);
+	ClockTime	deadline = clock_plus_ms(clock_now(), setting_request_timeout);
 
 	for (;;)
 	{
@@ -106,7 +105,7 @@ wait_until_applied(uint64 index)
 
 		member_get_status(&status);
 		if (status.applied_index >= index || status.role == MEMBER_QUARANTINED ||
-			GetCurrentTimestamp() >= deadline)
+			clock_now() >= deadline)
 			return;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 STATE_POLL_MS, pgq_wait_event(&wait_event, "QuorumApplied"));
@@ -159,14 +158,13 @@ member_move_leader(Quorum__MemberRequest *request)
 {
 	static uint32 wait_event = 0;
 	Quorum__Result *result;
-	TimestampTz deadline;
+	ClockTime	deadline;
 
 	result = ask(QUESTION_MOVE_LEADER, request);
 	if (result == NULL || result->error != 0)
 		return result;
 
-	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-										   Max(3 * setting_election_timeout, 2000));
+	deadline = clock_plus_ms(clock_now(), Max(3 * setting_election_timeout, 2000));
 	for (;;)
 	{
 		MemberStatus status;
@@ -174,7 +172,7 @@ member_move_leader(Quorum__MemberRequest *request)
 		member_get_status(&status);
 		if (status.leader_id == (uint64) result->number)
 			return result;
-		if (GetCurrentTimestamp() >= deadline)
+		if (clock_now() >= deadline)
 			ereport(ERROR,
 					(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
 					 errmsg("leadership has not been handed over yet"),

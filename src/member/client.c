@@ -34,9 +34,9 @@
 #include "tcop/utility.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "../clock.h"
 #include "../settings.h"
 #include "../storage/storage.h"
 #include "../store/pbmem.h"
@@ -320,7 +320,7 @@ static void
 wait_for_answer(RequestSlot *slot, int timeout_ms)
 {
 	static uint32 wait_event = 0;
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	ClockTime	deadline = clock_plus_ms(clock_now(), timeout_ms);
 	long		left;
 
 	for (;;)
@@ -333,7 +333,7 @@ wait_for_answer(RequestSlot *slot, int timeout_ms)
 			return;
 		}
 		CHECK_FOR_INTERRUPTS();
-		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		left = clock_ms_between(clock_now(), deadline);
 		if (left <= 0)
 			return;
 		park(&slot->state, state, left, pgq_wait_event(&wait_event, "QuorumRequest"));
@@ -732,14 +732,13 @@ int64
 member_wait_revision_or(int64 after, int timeout_ms, bool (*stop) (void))
 {
 	static uint32 wait_event = 0;
-	TimestampTz deadline;
+	ClockTime	deadline;
 	int64		revision = member_published_revision();
 
 	if (revision > after)
 		return revision;
 
-	deadline = timeout_ms < 0 ? DT_NOEND :
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	deadline = timeout_ms < 0 ? CLOCK_NEVER : clock_plus_ms(clock_now(), timeout_ms);
 	for (;;)
 	{
 		long		wait = 1000;	/* interrupts are looked at once a second at least */
@@ -750,7 +749,7 @@ member_wait_revision_or(int64 after, int timeout_ms, bool (*stop) (void))
 			break;
 		if (timeout_ms >= 0)
 		{
-			long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+			long		left = clock_ms_between(clock_now(), deadline);
 
 			if (left <= 0)
 				break;
@@ -848,16 +847,16 @@ Relation
 member_open_store_if_any(void)
 {
 	Relation	rel = storage_open(STORAGE_TREE, AccessShareLock, true);
-	TimestampTz deadline;
+	ClockTime	deadline;
 
 	if (likely(rel != NULL))
 		return rel;
-	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), setting_request_timeout);
+	deadline = clock_plus_ms(clock_now(), setting_request_timeout);
 	while ((rel = storage_open(STORAGE_TREE, AccessShareLock, true)) == NULL)
 	{
 		if (!OidIsValid(get_relname_relid("mvcc", get_namespace_oid("quorum", true))))
 			return NULL;
-		if (GetCurrentTimestamp() >= deadline)
+		if (clock_now() >= deadline)
 			ereport(ERROR,
 					(errcode(ERRCODE_CANNOT_CONNECT_NOW),
 					 errmsg("the store is locked"),

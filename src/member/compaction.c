@@ -34,8 +34,8 @@
 
 #include "executor/instrument.h"
 #include "utils/guc.h"
-#include "utils/timestamp.h"
 
+#include "../clock.h"
 #include "../store/copy.h"
 #include "worker.h"
 
@@ -58,7 +58,7 @@
 #define REST_PER_PAGE_USEC		400
 
 static bool compacting;			/* there is more to remove */
-static TimestampTz resume_at;	/* not before */
+static ClockTime resume_at;	/* not before */
 
 /*
  * compaction_delay_left() -- how long the loop may still wait, in ms; -1 if nothing is known to be
@@ -69,7 +69,7 @@ compaction_delay_left(void)
 {
 	if (!compacting)
 		return -1;
-	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), resume_at);
+	return clock_ms_between(clock_now(), resume_at);
 }
 
 /*
@@ -90,7 +90,7 @@ may_remove(void)
 }
 
 static void
-run_slice(TimestampTz now, bool hurry)
+run_slice(ClockTime now, bool hurry)
 {
 	StoreCompaction state;
 	int64		took;
@@ -104,8 +104,8 @@ run_slice(TimestampTz now, bool hurry)
 	do
 	{
 		state = store_compact_slice(worker->store, worker->tree_rel, REVISIONS_AT_ONCE);
-		took = GetCurrentTimestamp() - now;
-	} while (state == COMPACTION_GOES_ON && took >= 0 && took < SLICE_USEC);
+		took = clock_now() - now;
+	} while (state == COMPACTION_GOES_ON && took < SLICE_USEC);
 	AtEOXact_GUC(true, nest);
 	compacting = state != COMPACTION_DONE;
 	if (compacting && hurry)
@@ -126,8 +126,8 @@ void
 compaction_run(bool look)
 {
 	static uint64 applied_before;
-	static TimestampTz served_at;
-	TimestampTz now = GetCurrentTimestamp();
+	static ClockTime served_at;
+	ClockTime	now = clock_now();
 
 	if (worker->applied != applied_before)
 	{
@@ -138,9 +138,9 @@ compaction_run(bool look)
 		return;
 	if (!may_remove())
 	{
-		resume_at = TimestampTzPlusMilliseconds(now, BLOCKED_MS);
+		resume_at = clock_plus_ms(now, BLOCKED_MS);
 		return;
 	}
-	run_slice(now, TimestampDifferenceExceeds(served_at, now, ALONE_MS) || store_compaction_overtaken(worker->store));
+	run_slice(now, clock_exceeds(served_at, now, ALONE_MS) || store_compaction_overtaken(worker->store));
 	store_unblock_exports(worker->tree_rel);
 }

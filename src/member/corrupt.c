@@ -37,9 +37,9 @@
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
 #include "utils/resowner.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "../clock.h"
 #include "../settings.h"
 #include "worker.h"
 #include "../compat.h"
@@ -101,7 +101,7 @@ launch_checker(void)
 	pg_atomic_write_u32(&member_shared->checker_runs, 1);
 	if (!RegisterDynamicBackgroundWorker(&w, NULL))
 	{
-		static TimestampTz logged;
+		static ClockTime logged;
 
 		pg_atomic_write_u32(&member_shared->checker_runs, 0);
 		if (worker_may_log(&logged))
@@ -117,8 +117,8 @@ launch_checker(void)
 void
 corrupt_tick(void)
 {
-	static TimestampTz last;
-	TimestampTz now = GetCurrentTimestamp();
+	static ClockTime last;
+	ClockTime	now = clock_now();
 
 	if (setting_corrupt_check_interval == 0 || worker->role != MEMBER_LEADER ||
 		worker->npeers == 0)
@@ -126,9 +126,9 @@ corrupt_tick(void)
 		last = now;
 		return;
 	}
-	if (!TimestampDifferenceExceeds(last, now, setting_corrupt_check_interval * 1000) ||
+	if (!clock_exceeds(last, now, setting_corrupt_check_interval * 1000) ||
 		(pg_atomic_read_u32(&member_shared->checker_runs) != 0 &&
-		 !TimestampDifferenceExceeds(last, now, PATIENCE_MS)) ||
+		 !clock_exceeds(last, now, PATIENCE_MS)) ||
 		store_alarm_active(store_meta(worker->store), CORRUPT))
 		return;
 	last = now;
@@ -141,10 +141,10 @@ corrupt_tick(void)
  * Wait for a connection's socket; false when the time is up.
  */
 static bool
-wait_for_socket(PGconn *conn, int events, TimestampTz deadline)
+wait_for_socket(PGconn *conn, int events, ClockTime deadline)
 {
 	static uint32 wait_event = 0;
-	long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+	long		left = clock_ms_between(clock_now(), deadline);
 	int			rc;
 
 	if (left <= 0)
@@ -164,7 +164,7 @@ wait_for_socket(PGconn *conn, int events, TimestampTz deadline)
 static PGconn *
 connect_to(const char *conninfo)
 {
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CONNECT_MS);
+	ClockTime	deadline = clock_plus_ms(clock_now(), CONNECT_MS);
 	PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
 	PeerConnection params;
 	PGconn	   *conn;
@@ -192,7 +192,7 @@ connect_to(const char *conninfo)
 static PGresult *
 run_query(PGconn *conn, const char *query)
 {
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), QUERY_MS);
+	ClockTime	deadline = clock_plus_ms(clock_now(), QUERY_MS);
 	PGresult   *last = NULL;
 	PGresult   *res;
 
@@ -266,8 +266,7 @@ ask(Witness *witness, int64 revision)
 		take_answer(witness, res, &behind);
 		PQclear(res);
 		if (behind)
-			(void) wait_for_socket(conn, 0, TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-																		 BEHIND_RETRY_MS));
+			(void) wait_for_socket(conn, 0, clock_plus_ms(clock_now(), BEHIND_RETRY_MS));
 	}
 	PQfinish(conn);
 }

@@ -28,8 +28,8 @@
 #include "catalog/pg_database.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "../clock.h"
 #include "../settings.h"
 #include "worker.h"
 
@@ -50,11 +50,11 @@ static bool
 ask(void)
 {
 	uint64		ticket = pg_atomic_add_fetch_u64(&member_shared->database_asked, 1);
-	TimestampTz since = GetCurrentTimestamp();
+	ClockTime	since = clock_now();
 
 	while (pg_atomic_read_u64(&member_shared->database_answered) < ticket)
 	{
-		if (TimestampDifferenceExceeds(since, GetCurrentTimestamp(), NO_FLUSHER_MS))
+		if (clock_exceeds(since, clock_now(), NO_FLUSHER_MS))
 			return true;
 		wake_procno(member_shared->flusher_procno);
 		worker_pause(ANSWER_POLL_MS);
@@ -99,9 +99,9 @@ database_exists(const char *name)
 void
 database_answer(void)
 {
-	static TimestampTz said;
+	static ClockTime said;
 	uint64		asked = pg_atomic_read_u64(&member_shared->database_asked);
-	TimestampTz now = GetCurrentTimestamp();
+	ClockTime	now = clock_now();
 	bool		exists;
 
 	if (asked == pg_atomic_read_u64(&member_shared->database_answered))
@@ -116,7 +116,7 @@ database_answer(void)
 	pg_atomic_write_u64(&member_shared->database_answered, asked);
 	if (exists)
 		said = 0;
-	else if (said == 0 || TimestampDifferenceExceeds(said, now, SAY_EVERY_MS))
+	else if (said == 0 || clock_exceeds(said, now, SAY_EVERY_MS))
 	{
 		said = now;
 		ereport(LOG,

@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "../clock.h"
 #include "shared.h"
 #include "../compat.h"
 
@@ -261,7 +262,7 @@ member_receive(const char *bytes, uint32 len)
 	char	   *refusal;
 	uint64		need = sizeof(uint32) + (uint64) len;
 	uint64		tail;
-	TimestampTz give_up = 0;
+	ClockTime	give_up = 0;
 
 	if (len < sizeof(PeerHead))
 		ereport(ERROR,
@@ -296,11 +297,11 @@ member_receive(const char *bytes, uint32 len)
 
 		if (give_up == 0)
 		{
-			give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), INBOX_FULL_TIMEOUT);
+			give_up = clock_plus_ms(clock_now(), INBOX_FULL_TIMEOUT);
 			ConditionVariablePrepareToSleep(&member_inbox->space);
 			continue;
 		}
-		if (GetCurrentTimestamp() >= give_up)
+		if (clock_now() >= give_up)
 		{
 			ConditionVariableCancelSleep();
 			ereport(ERROR,

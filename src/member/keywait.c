@@ -36,9 +36,9 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "../clock.h"
 #include "shared.h"
 #include "worker.h"
 #include "../compat.h"
@@ -240,7 +240,7 @@ member_queue_wait(uint32 departures, int timeout_ms)
 {
 	static uint32 wait_event = 0;
 	KeyWaiter  *w = my_waiter();
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	ClockTime	deadline = clock_plus_ms(clock_now(), timeout_ms);
 	long		left = timeout_ms;
 
 	Assert(w->joined);
@@ -257,7 +257,7 @@ member_queue_wait(uint32 departures, int timeout_ms)
 						 left, pgq_wait_event(&wait_event, "QuorumQueue"));
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
-		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		left = clock_ms_between(clock_now(), deadline);
 	}
 }
 

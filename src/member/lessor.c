@@ -34,7 +34,6 @@
  */
 #include "postgres.h"
 
-#include "portability/instr_time.h"
 #include "utils/memutils.h"
 
 #include "../settings.h"
@@ -152,18 +151,9 @@ static int64 confirmed_time;	/* what was due by then may be revoked; 0: nothing 
 /* the batch of revocations under way */
 static uint64 batch_last;		/* its last index; 0: none */
 static int64 batch_spent;		/* us of apply, so far */
-static instr_time apply_began;
+static ClockTime apply_began;
 static int64 next_batch_at;
 static int	batch_limit = REVOKE_BATCH_FIRST;
-
-static int64
-now_ms(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return (int64) INSTR_TIME_GET_MILLISEC(now);
-}
 
 /* ---------- the heap ---------- */
 
@@ -384,7 +374,7 @@ begin_term(uint64 term)
 	lessor_term = term;
 	building = true;
 	build_after = 0;
-	build_time = now_ms();
+	build_time = clock_now_ms();
 }
 
 typedef struct BuildVisit
@@ -410,7 +400,7 @@ build_visit(const StoreLease *stored, void *arg)
 static void
 build(void)
 {
-	BuildVisit	visit = {now_ms(), 0};
+	BuildVisit	visit = {clock_now_ms(), 0};
 
 	store_scan_leases(worker->tree_rel, build_after, build_visit, &visit);
 	if (visit.n < BUILD_PER_TURN)
@@ -444,7 +434,7 @@ void
 lessor_apply_begins(void)
 {
 	if (batch_last != 0)
-		INSTR_TIME_SET_CURRENT(apply_began);
+		apply_began = clock_now();
 }
 
 /*
@@ -453,11 +443,7 @@ lessor_apply_begins(void)
 static void
 count_apply_time(void)
 {
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, apply_began);
-	batch_spent += INSTR_TIME_GET_MICROSEC(now);
+	batch_spent += clock_now() - apply_began;
 }
 
 /*
@@ -508,7 +494,7 @@ lessor_committed(void)
 
 	if (nchanges == 0)
 		return;
-	now = now_ms();
+	now = clock_now_ms();
 	for (i = 0; i < nchanges; i++)
 	{
 		Lease	   *lease = lease_find(changes[i].id);
@@ -775,7 +761,7 @@ lessor_run(void)
 	if (heap_count == 0 && ndue == 0 && batch_last == 0)
 		return;
 
-	now = now_ms();
+	now = clock_now_ms();
 	finish_batch();
 	collect_due(now);
 	checkpoint(now);
@@ -811,7 +797,7 @@ question_ready(const Question *question, int *n)
 QuestionVerdict
 lessor_keepalive(Question *question, char **answer, uint32 *len)
 {
-	int64		now = now_ms();
+	int64		now = clock_now_ms();
 	Lease	  **cut = NULL;
 	int			ncut = 0;
 	bool		wait = false;
@@ -869,7 +855,7 @@ lessor_keepalive(Question *question, char **answer, uint32 *len)
 QuestionVerdict
 lessor_ttl(Question *question, char **answer, uint32 *len)
 {
-	int64		now = now_ms();
+	int64		now = clock_now_ms();
 	int			n;
 	int			i;
 
@@ -898,7 +884,7 @@ lessor_ttl(Question *question, char **answer, uint32 *len)
 QuestionVerdict
 lessor_expire(Question *question, char **answer, uint32 *len)
 {
-	int64		now = now_ms();
+	int64		now = clock_now_ms();
 	bool		wait = false;
 	int			n;
 	int			i;

@@ -32,8 +32,8 @@
 #include "postgres.h"
 
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "../clock.h"
 #include "../settings.h"
 #include "../store/pbmem.h"
 #include "worker.h"
@@ -47,9 +47,9 @@
 /* A joining member asks again and again; the same is logged so often at most. */
 #define REPEAT_LOG_MS			60000
 
-static TimestampTz next_look;
-static TimestampTz refused_logged;
-static TimestampTz not_admitted_logged;
+static ClockTime next_look;
+static ClockTime refused_logged;
+static ClockTime not_admitted_logged;
 static MemoryContext hint_context;
 
 /*
@@ -276,12 +276,12 @@ ask_to_join(void)
 void
 membership_not_admitted(const char *message, const char *detail)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	ClockTime	now = clock_now();
 
 	snprintf(worker->note, sizeof(worker->note), "Not taken into the cluster: %s.%s%s",
 			 message, detail ? "  " : "", detail ? detail : "");
 	if (not_admitted_logged != 0 &&
-		!TimestampDifferenceExceeds(not_admitted_logged, now, REPEAT_LOG_MS))
+		!clock_exceeds(not_admitted_logged, now, REPEAT_LOG_MS))
 		return;
 	not_admitted_logged = now;
 	ereport(LOG,
@@ -296,12 +296,12 @@ membership_not_admitted(const char *message, const char *detail)
 void
 membership_tick(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	ClockTime	now = clock_now();
 	bool		learner;
 
 	if (now < next_look)
 		return;
-	next_look = TimestampTzPlusMilliseconds(now, MEMBERSHIP_PERIOD_MS);
+	next_look = clock_plus_ms(now, MEMBERSHIP_PERIOD_MS);
 
 	if (worker->meta.joining)
 	{
@@ -401,10 +401,10 @@ member_to_replace(const Quorum__JoinRequest *join)
 static void
 log_refusal(const Quorum__JoinRequest *join, const char *why)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	ClockTime	now = clock_now();
 
 	if (refused_logged != 0 &&
-		!TimestampDifferenceExceeds(refused_logged, now, REPEAT_LOG_MS))
+		!clock_exceeds(refused_logged, now, REPEAT_LOG_MS))
 		return;
 	refused_logged = now;
 	ereport(LOG,

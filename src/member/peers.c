@@ -25,9 +25,9 @@
 #include "libpq-fe.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "../clock.h"
 #include "../settings.h"
 #include "address.h"
 #include "worker.h"
@@ -61,10 +61,10 @@ struct Link
 	LinkState	state;
 	PGconn	   *conn;
 	PostgresPollingStatusType polling;
-	TimestampTz since;			/* not ready: when begun; blocked: since when */
-	TimestampTz retry_at;
+	ClockTime	since;			/* not ready: when begun; blocked: since when */
+	ClockTime	retry_at;
 	int			retry_ms;
-	TimestampTz ready_at;		/* ready: since when */
+	ClockTime	ready_at;		/* ready: since when */
 	bool		wanted;			/* LINK_STATE is opened on demand */
 	bool		blocked;		/* output waits for the socket */
 	uint64		bytes_waiting;	/* put into libpq's buffer since it was last empty */
@@ -162,9 +162,8 @@ link_close(Link *link, const char *why)
 	events_stale = true;
 
 	/* back off, with jitter so that members do not knock in step */
-	link->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												 link->retry_ms / 2 +
-												 pg_prng_uint64_range(&pg_global_prng_state, 0, link->retry_ms));
+	link->retry_at = clock_plus_ms(clock_now(), link->retry_ms / 2 +
+								   pg_prng_uint64_range(&pg_global_prng_state, 0, link->retry_ms));
 	link->retry_ms = Max(Min(link->retry_ms * 2, RETRY_MAX_MS), Min(link->retry_ms, RETRY_REFUSED_MS));
 
 	if (was_ready && worker->raft != NULL && link->kind == LINK_BULK)
@@ -265,7 +264,7 @@ link_connect(Link *link)
 		if (!resolve_lookup(params.host, address, sizeof(address)))
 		{
 			PQconninfoFree(params.options);
-			link->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MIN_MS);
+			link->retry_at = clock_plus_ms(clock_now(), RETRY_MIN_MS);
 			return;
 		}
 		add_parameter(&params, "hostaddr", address);
@@ -273,7 +272,7 @@ link_connect(Link *link)
 
 	link->conn = PQconnectStartParams(params.keywords, params.values, 0);
 	PQconninfoFree(params.options);
-	link->since = GetCurrentTimestamp();
+	link->since = clock_now();
 	if (link->conn == NULL || PQstatus(link->conn) == CONNECTION_BAD)
 	{
 		link_close(link, link->conn ? link_message(link) : "out of memory");
@@ -300,7 +299,7 @@ link_flush(Link *link)
 	if (rc == 0)
 		link->bytes_waiting = 0;
 	else if (!link->blocked)
-		link->since = GetCurrentTimestamp();
+		link->since = clock_now();
 	link->blocked = rc == 1;
 }
 
@@ -308,7 +307,7 @@ link_flush(Link *link)
  * The connection stands: ask for COPY mode.
  */
 static void
-link_established(Link *link, TimestampTz now)
+link_established(Link *link, ClockTime now)
 {
 	if (PQsetnonblocking(link->conn, 1) != 0 ||
 		PQsendQuery(link->conn, "CALL quorum.raft_stream()") != 1)
@@ -359,7 +358,7 @@ link_refused(Link *link, const PGresult *res)
 	/* what is said in another way is not logged here */
 	link_close(link, retry_ms == 0 ? why : NULL);
 	if (retry_ms > 0)
-		link->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), retry_ms);
+		link->retry_at = clock_plus_ms(clock_now(), retry_ms);
 }
 
 /*
@@ -386,7 +385,7 @@ link_enter(Link *link)
 	}
 	PQclear(res);
 	link->state = LINK_READY;
-	link->ready_at = GetCurrentTimestamp();
+	link->ready_at = clock_now();
 	stats_add_peer(link->peer->id, PEER_STAT_CONNECTS, 1);
 	link->retry_ms = RETRY_MIN_MS;
 }
@@ -418,7 +417,7 @@ link_ended(Link *link)
 }
 
 static void
-link_poll(Link *link, TimestampTz now)
+link_poll(Link *link, ClockTime now)
 {
 	switch (link->state)
 	{
@@ -433,7 +432,7 @@ link_poll(Link *link, TimestampTz now)
 				link_established(link, now);
 			else if (link->polling == PGRES_POLLING_FAILED)
 				link_close(link, link_message(link));
-			else if (TimestampDifferenceExceeds(link->since, now, CONNECT_TIMEOUT_MS))
+			else if (clock_exceeds(link->since, now, CONNECT_TIMEOUT_MS))
 				link_close(link, "connection timed out");
 			break;
 
@@ -443,7 +442,7 @@ link_poll(Link *link, TimestampTz now)
 			if (link->state == LINK_ENTERING)
 				link_enter(link);
 			if (link->state == LINK_ENTERING &&
-				TimestampDifferenceExceeds(link->since, now, CONNECT_TIMEOUT_MS))
+				clock_exceeds(link->since, now, CONNECT_TIMEOUT_MS))
 				link_close(link, "no answer in time");
 			break;
 
@@ -455,7 +454,7 @@ link_poll(Link *link, TimestampTz now)
 				break;
 			}
 			if (link->last_error != NULL &&
-				TimestampDifferenceExceeds(link->ready_at, now, SETTLED_MS))
+				clock_exceeds(link->ready_at, now, SETTLED_MS))
 			{
 				pfree(link->last_error);
 				link->last_error = NULL;
@@ -466,7 +465,7 @@ link_poll(Link *link, TimestampTz now)
 			{
 				link_flush(link);
 				if (link->state == LINK_READY && link->blocked &&
-					TimestampDifferenceExceeds(link->since, now, BLOCKED_TIMEOUT_MS))
+					clock_exceeds(link->since, now, BLOCKED_TIMEOUT_MS))
 					link_close(link, "nothing was taken in time");
 			}
 			break;
@@ -479,7 +478,7 @@ link_poll(Link *link, TimestampTz now)
 void
 peers_poll(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	ClockTime	now = clock_now();
 	int			i;
 	int			k;
 
@@ -507,7 +506,7 @@ peers_came_back(uint64 id)
 
 		link->retry_ms = Min(link->retry_ms, RETRY_MIN_MS);
 		if (link->state == LINK_DOWN)
-			link->retry_at = Min(link->retry_at, GetCurrentTimestamp());
+			link->retry_at = Min(link->retry_at, clock_now());
 	}
 }
 
@@ -830,14 +829,14 @@ peers_connected(Peer *peer)
 }
 
 /*
- * Since when is a member connected?  0: it is not.
+ * Since when is a member connected?  CLOCK_NEVER: it is not.
  */
-TimestampTz
+ClockTime
 peers_connected_since(Peer *peer)
 {
 	Link	   *link = peer->links[LINK_EXPRESS];
 
-	return link->state == LINK_READY ? link->ready_at : 0;
+	return link->state == LINK_READY ? link->ready_at : CLOCK_NEVER;
 }
 
 /* ---------- the set of peers ---------- */

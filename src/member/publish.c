@@ -13,8 +13,8 @@
 #include "postgres.h"
 
 #include "utils/ps_status.h"
-#include "utils/timestamp.h"
 
+#include "../clock.h"
 #include "../settings.h"
 #include "worker.h"
 
@@ -78,8 +78,8 @@ publish_peers(bool leading)
 void
 publish_status(void)
 {
-	static TimestampTz peers_published;
-	TimestampTz now = GetCurrentTimestamp();
+	static ClockTime peers_published;
+	ClockTime	now = clock_now();
 	MemberShared *s = member_shared;
 	MemberStatus status;
 
@@ -134,7 +134,7 @@ publish_status(void)
 	s->status = status;
 	SpinLockRelease(&s->mutex);
 
-	if (TimestampDifferenceExceeds(peers_published, now, PEERS_EVERY_MS))
+	if (clock_exceeds(peers_published, now, PEERS_EVERY_MS))
 	{
 		peers_published = now;
 		publish_peers(status.role == MEMBER_LEADER && worker->raft != NULL);

@@ -28,8 +28,8 @@
 
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "../clock.h"
 #include "../settings.h"
 #include "worker.h"
 
@@ -59,7 +59,7 @@ typedef struct OwnQuestion
 {
 	dlist_node	node;
 	uint64		number;
-	TimestampTz asked_at;
+	ClockTime	asked_at;
 	QuestionCallback callback;
 	void	   *arg;
 } OwnQuestion;
@@ -79,7 +79,7 @@ static Size question_bytes;
 static dlist_head own;
 static uint64 next_own = 1;
 static bool slots_ask;			/* some slot may hold an unanswered question */
-static TimestampTz next_retry;
+static ClockTime next_retry;
 
 /*
  * Begin with nothing; called when the consensus core has been made anew.
@@ -364,7 +364,7 @@ questions_ask_self(QuestionKind kind, const char *payload, uint32 len,
 	uint64		number = (next_own++ << SLOT_INDEX_BITS) | QUESTION_OF_WORKER;
 
 	question->number = number;
-	question->asked_at = GetCurrentTimestamp();
+	question->asked_at = clock_now();
 	question->callback = callback;
 	question->arg = arg;
 	dlist_push_tail(&own, &question->node);
@@ -426,7 +426,7 @@ questions_take_answer(const Quorum__Answer *answer)
 void
 questions_tick(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	ClockTime	now = clock_now();
 	struct raft_status status;
 	dlist_mutable_iter iter;
 	bool		overdue = now >= next_retry;
@@ -435,7 +435,7 @@ questions_tick(void)
 		return;
 	raft_status(worker->raft, &status);
 	if (overdue)
-		next_retry = TimestampTzPlusMilliseconds(now, setting_election_timeout);
+		next_retry = clock_plus_ms(now, setting_election_timeout);
 	if (slots_ask)
 		slots_ask = requests_retry_questions(status.term, overdue);
 
@@ -443,7 +443,7 @@ questions_tick(void)
 	{
 		OwnQuestion *question = dlist_container(OwnQuestion, node, iter.cur);
 
-		if (TimestampDifferenceExceeds(question->asked_at, now, 2 * setting_election_timeout))
+		if (clock_exceeds(question->asked_at, now, 2 * setting_election_timeout))
 		{
 			QuestionCallback callback = question->callback;
 			void	   *arg = question->arg;

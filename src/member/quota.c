@@ -29,8 +29,8 @@
 
 #include "common/relpath.h"
 #include "utils/rel.h"
-#include "utils/timestamp.h"
 
+#include "../clock.h"
 #include "../settings.h"
 #include "../storage/tree.h"
 #include "worker.h"
@@ -134,13 +134,13 @@ log_alarms(const Quorum__StoreMeta *meta)
 void
 quota_turn(void)
 {
-	static TimestampTz looked;
-	static TimestampTz raised;
+	static ClockTime looked;
+	static ClockTime raised;
 	const Quorum__StoreMeta *meta = store_meta(worker->store);
-	TimestampTz now = GetCurrentTimestamp();
+	ClockTime	now = clock_now();
 	bool		mine;
 
-	if (!TimestampDifferenceExceeds(looked, now, LOOK_EVERY_MS))
+	if (!clock_exceeds(looked, now, LOOK_EVERY_MS))
 		return;
 	looked = now;
 	publish_place();
@@ -158,7 +158,7 @@ quota_turn(void)
 	mine = store_alarm_raised(meta, worker->meta.member_id, NOSPACE);
 	pg_atomic_write_u32(&member_shared->no_space_raised, mine ? 1 : 0);
 	if (!mine && (quota_reached(0) || disk_is_low()) &&
-		TimestampDifferenceExceeds(raised, now, RAISE_EVERY_MS))
+		clock_exceeds(raised, now, RAISE_EVERY_MS))
 	{
 		Quorum__Command command;
 		Etcdserverpb__AlarmRequest request;
@@ -187,12 +187,12 @@ look_at_filesystem(const char *path, uint64 *least)
 void
 quota_look_at_disks(void)
 {
-	static TimestampTz looked;
-	TimestampTz now = GetCurrentTimestamp();
+	static ClockTime looked;
+	ClockTime	now = clock_now();
 	uint64		least = PG_UINT64_MAX;
 	char		path[MAXPGPATH];
 
-	if (!TimestampDifferenceExceeds(looked, now, DISK_EVERY_MS))
+	if (!clock_exceeds(looked, now, DISK_EVERY_MS))
 		return;
 	looked = now;
 	if (setting_disk_reserve > 0)

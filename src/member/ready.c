@@ -21,8 +21,8 @@
 #include "access/xlog.h"
 #include "portability/instr_time.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "../clock.h"
 #include "../settings.h"
 #include "../store/pbmem.h"
 #include "worker.h"
@@ -199,7 +199,7 @@ hold_commit_news(Peer *peer, const struct raft_msg *msg)
 		if (!worker->holding)
 		{
 			worker->holding = true;
-			worker->held_since = GetCurrentTimestamp();
+			worker->held_since = clock_now();
 		}
 		return true;
 	}
@@ -234,7 +234,7 @@ bool
 ready_held_is_due(void)
 {
 	return worker->holding &&
-		TimestampDifferenceExceeds(worker->held_since, GetCurrentTimestamp(), HOLD_MS);
+		clock_exceeds(worker->held_since, clock_now(), HOLD_MS);
 }
 
 /*
@@ -245,7 +245,7 @@ static bool
 heartbeat_under_way(const Peer *peer)
 {
 	return peer->heartbeat_at != 0 &&
-		!TimestampDifferenceExceeds(peer->heartbeat_at, GetCurrentTimestamp(), 1000);
+		!clock_exceeds(peer->heartbeat_at, clock_now(), 1000);
 }
 
 static void
@@ -278,7 +278,7 @@ send_messages(const struct raft_ready *rd)
 			continue;
 		}
 		if (msg->type == RAFT_MSG_HEARTBEAT && !heartbeat_under_way(peer))
-			peer->heartbeat_at = GetCurrentTimestamp();
+			peer->heartbeat_at = clock_now();
 		if (msg->type == RAFT_MSG_READ_INDEX_RESP)
 			ready_release_held();	/* the reader waits for that index */
 		if (msg->type == RAFT_MSG_APP)

@@ -30,8 +30,8 @@
 #include "postgres.h"
 
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "../clock.h"
 #include "../settings.h"
 #include "../store/pbmem.h"
 #include "address.h"
@@ -96,7 +96,7 @@ is_active(uint64 id)
 static bool
 all_healthy(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	ClockTime	now = clock_now();
 	struct raft_conf conf;
 	int			i;
 
@@ -108,7 +108,7 @@ all_healthy(void)
 		if (conf.voters[i] == worker->meta.member_id)
 			continue;
 		if (peer == NULL || !reconfigure_peer_active(peer) ||
-			!TimestampDifferenceExceeds(peers_connected_since(peer), now, HEALTHY_MS))
+			!clock_exceeds(peers_connected_since(peer), now, HEALTHY_MS))
 			return false;
 	}
 	return true;

@@ -29,8 +29,8 @@
 
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "../clock.h"
 #include "../settings.h"
 #include "../store/pbmem.h"
 #include "parking.h"
@@ -55,11 +55,11 @@ static ReadRound *rounds;		/* under way, and answered but not yet applied */
 static ReadRound *collecting;	/* takes the reads of the next round */
 static bool round_under_way;
 static int	round_target = 1;	/* readers that the next round waits for */
-static TimestampTz collecting_since;
+static ClockTime collecting_since;
 static bool no_leader;			/* the last attempt to start a round failed */
 static uint64 next_ctx = 1;
 static bool gateway_to_tell;	/* answers of its have been put into its ring */
-static TimestampTz taken_at;	/* when the queue last held anything */
+static ClockTime taken_at;	/* when the queue last held anything */
 
 static RequestSlot *
 slot_of(uint64 number)
@@ -204,7 +204,7 @@ read_join_round(uint64 number)
 	{
 		collecting = MemoryContextAllocZero(worker->context, sizeof(ReadRound));
 		collecting->size = 64;
-		collecting_since = GetCurrentTimestamp();
+		collecting_since = clock_now();
 		collecting->numbers = MemoryContextAlloc(worker->context, 64 * sizeof(uint64));
 	}
 	if (collecting->count == collecting->size)
@@ -251,7 +251,7 @@ read_start_round(void)
 
 	if (round != NULL && !round_under_way &&
 		(round->count >= round_target ||
-		 TimestampDifferenceExceeds(collecting_since, GetCurrentTimestamp(), COLLECT_MS)))
+		 clock_exceeds(collecting_since, clock_now(), COLLECT_MS)))
 	{
 		round->ctx = next_ctx++;
 		/* without a leader the next turn tries again */
@@ -419,7 +419,7 @@ requests_take(void)
 		return;
 	}
 
-	taken_at = GetCurrentTimestamp();
+	taken_at = clock_now();
 	pg_atomic_write_u32(&member_shared->reads_queued, 0);
 	max = queue_length();
 	slots = palloc(max * sizeof(RequestSlot *));
@@ -509,7 +509,7 @@ requests_take(void)
 		read_start_round();
 }
 
-TimestampTz
+ClockTime
 requests_taken_at(void)
 {
 	return taken_at;

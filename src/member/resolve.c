@@ -26,8 +26,8 @@
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
-#include "utils/timestamp.h"
 
+#include "../clock.h"
 #include "shared.h"
 #include "worker.h"
 
@@ -51,7 +51,7 @@ find_name(const char *host)
 static void
 launch_resolver(void)
 {
-	static TimestampTz logged;
+	static ClockTime logged;
 	BackgroundWorker w;
 
 	memset(&w, 0, sizeof(w));
@@ -88,7 +88,7 @@ resolve_is_address(const char *host)
 bool
 resolve_lookup(const char *host, char *address, Size size)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	ClockTime	now = clock_now();
 	ResolvedName *name;
 	bool		found = false;
 	bool		launch = false;
@@ -117,13 +117,13 @@ resolve_lookup(const char *host, char *address, Size size)
 		name->resolved_at = 0;
 	}
 	if (name->address[0] != '\0' &&
-		!TimestampDifferenceExceeds(name->resolved_at, now, RESOLVE_FRESH_MS))
+		!clock_exceeds(name->resolved_at, now, RESOLVE_FRESH_MS))
 	{
 		strlcpy(address, name->address, size);
 		found = true;
 	}
 	else if (!name->wanted ||
-			 TimestampDifferenceExceeds(name->wanted_at, now, RESOLVE_PATIENCE_MS))
+			 clock_exceeds(name->wanted_at, now, RESOLVE_PATIENCE_MS))
 	{
 		name->wanted = true;
 		name->wanted_at = now;
@@ -173,7 +173,7 @@ store_address(const char *host, const char *address)
 	if (name != NULL)
 	{
 		strlcpy(name->address, address, sizeof(name->address));
-		name->resolved_at = GetCurrentTimestamp();
+		name->resolved_at = clock_now();
 		name->wanted = false;
 		fails_now = address[0] == '\0' && !name->failed;
 		name->failed = address[0] == '\0';

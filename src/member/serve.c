@@ -36,9 +36,9 @@
 #include "tcop/dest.h"
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "../clock.h"
 #include "shared.h"
 #include "../compat.h"
 
@@ -158,7 +158,7 @@ end_session(void)
 static void
 refuse(const StreamSlot *slot)
 {
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DRAIN_MS);
+	ClockTime	until = clock_plus_ms(clock_now(), DRAIN_MS);
 	static uint32 wait_event = 0;
 	char		forgotten[8192];
 
@@ -180,7 +180,7 @@ refuse(const StreamSlot *slot)
 
 	for (;;)
 	{
-		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+		long		left = clock_ms_between(clock_now(), until);
 		ssize_t		n;
 
 		if (left <= 0)

@@ -160,7 +160,7 @@ sessions_due(void)
 {
 	if (pg_atomic_read_u32(&session_leases->used) == 0)
 		return false;
-	return pg_atomic_read_u32(&session_leases->changed) != 0 || session_lease_now() >= next_look;
+	return pg_atomic_read_u32(&session_leases->changed) != 0 || clock_now_ms() >= next_look;
 }
 
 /*
@@ -177,7 +177,7 @@ sessions_run(void)
 
 	if (!sessions_due())
 		return;
-	now = session_lease_now();
+	now = clock_now_ms();
 	next_look = now + LOOK_MS;
 	pg_atomic_exchange_u32(&session_leases->changed, 0);
 

@@ -243,7 +243,7 @@ grant(int64 ttl)
 	{
 		Quorum__Command command = QUORUM__COMMAND__INIT;
 		Etcdserverpb__LeaseGrantRequest request = ETCDSERVERPB__LEASE_GRANT_REQUEST__INIT;
-		int64		sent = session_lease_now();
+		int64		sent = clock_now_ms();
 		StoreError	error;
 
 		if (lease->id == 0)
@@ -267,7 +267,7 @@ grant(int64 ttl)
 		if (again)
 		{
 			/* granted by the attempt before; how long ago is not known */
-			sent = session_lease_now();
+			sent = clock_now_ms();
 			if (member_lease_keepalive(lease->id) > 0)
 			{
 				known_for(lease, sent, lease->ttl);
@@ -301,7 +301,7 @@ member_session_lease(int64 ttl_seconds)
 			return id;
 		if (pg_atomic_read_u32(&own_lease->state) == SESSION_LEASE_HELD)
 		{
-			int64		sent = session_lease_now();
+			int64		sent = clock_now_ms();
 
 			/* its time may be over, or the leader just not reached */
 			if (member_lease_keepalive(own_lease->id) > 0)
@@ -328,7 +328,7 @@ member_session_lease_id(void)
 {
 	if (own_lease == NULL ||
 		pg_atomic_read_u32(&own_lease->state) != SESSION_LEASE_HELD ||
-		session_lease_now() >= (int64) pg_atomic_read_u64(&own_lease->known_until))
+		clock_now_ms() >= (int64) pg_atomic_read_u64(&own_lease->known_until))
 		return 0;
 	return own_lease->id;
 }

@@ -23,7 +23,6 @@
 #define PGQ_MEMBER_SESSION_LEASE_H
 
 #include "port/atomics.h"
-#include "portability/instr_time.h"
 
 #include "member.h"
 
@@ -69,15 +68,6 @@ session_lease_move(SessionLease *lease, SessionLeaseState from, SessionLeaseStat
 	uint32		expected = from;
 
 	return pg_atomic_compare_exchange_u32(&lease->state, &expected, to);
-}
-
-static inline int64
-session_lease_now(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return (int64) INSTR_TIME_GET_MILLISEC(now);
 }
 
 #endif							/* PGQ_MEMBER_SESSION_LEASE_H */

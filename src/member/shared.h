@@ -22,6 +22,7 @@
 #include "storage/spin.h"
 #include "utils/dsa.h"
 
+#include "../clock.h"
 #include "member.h"
 
 /* ----------------------------------------------------------------
@@ -191,8 +192,8 @@ typedef struct ResolvedName
 	char		address[64];	/* empty: not known */
 	bool		wanted;			/* a look-up has been asked for */
 	bool		failed;			/* the last one has, and the log says so */
-	TimestampTz wanted_at;
-	TimestampTz resolved_at;
+	ClockTime	wanted_at;
+	ClockTime	resolved_at;
 } ResolvedName;
 
 typedef struct MemberShared
@@ -221,7 +222,7 @@ typedef struct MemberShared
 	int			flusher_procno;
 	int			caller_procno;	/* the gateway, owner of the slots from MaxBackends on */
 
-	TimestampTz workers_began[MEMBER_WORKERS];	/* when last (workers.c) */
+	ClockTime	workers_began[MEMBER_WORKERS];	/* when last (workers.c) */
 
 	int			slot_count;		/* of all slots */
 

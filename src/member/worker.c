@@ -45,9 +45,9 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "../clock.h"
 #include "../settings.h"
 #include "../store/pbmem.h"
 #include "worker.h"
@@ -65,13 +65,13 @@ Worker	   *worker;
 
 static WaitEventSet *wait_set;
 static int	streams_from;		/* first position of streams in it */
-static TimestampTz next_tick;
+static ClockTime next_tick;
 static int	tick_ms;
 static int	started_heartbeat;
 static int	started_election;
 static char pending_quarantine[MEMBER_REASON_LEN];
 static bool in_apply;
-static TimestampTz locked_since;	/* 0: our relations are to be had */
+static ClockTime locked_since;	/* 0: our relations are to be had */
 
 /* ---------- life ---------- */
 
@@ -93,11 +93,11 @@ worker_leaves(int code, Datum arg)
  * minute.  *last belongs to the caller.
  */
 bool
-worker_may_log(TimestampTz *last)
+worker_may_log(ClockTime *last)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	ClockTime	now = clock_now();
 
-	if (*last != 0 && !TimestampDifferenceExceeds(*last, now, 60000))
+	if (*last != 0 && !clock_exceeds(*last, now, 60000))
 		return false;
 	*last = now;
 	return true;
@@ -232,12 +232,12 @@ start_over(void)
 static void
 note_locked_out(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	ClockTime	now = clock_now();
 
 	if (locked_since == 0)
 		locked_since = now;
 	if (worker->locked_out[0] != '\0' ||
-		!TimestampDifferenceExceeds(locked_since, now, setting_election_timeout / 2))
+		!clock_exceeds(locked_since, now, setting_election_timeout / 2))
 		return;
 
 	strlcpy(worker->locked_out,
@@ -387,7 +387,7 @@ start_raft(void)
 	questions_start();
 	publish_revision(meta->revision);
 	keywait_start();
-	next_tick = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), tick_ms);
+	next_tick = clock_plus_ms(clock_now(), tick_ms);
 
 	/* alone, there is nobody to wait for */
 	if (boot.conf.n_voters == 1 && boot.conf.voters[0] == cfg.id)
@@ -445,7 +445,7 @@ note_round_trip(uint64 from)
 
 	if (peer == NULL || peer->heartbeat_at == 0)
 		return;
-	stats_peer_rtt(from, Max(GetCurrentTimestamp() - peer->heartbeat_at, 0));
+	stats_peer_rtt(from, clock_now() - peer->heartbeat_at);
 	peer->heartbeat_at = 0;
 }
 
@@ -463,7 +463,7 @@ take_batch(const char *bytes, uint32 len)
 	batch = (Quorum__PeerBatch *) pb_unpack(&quorum__peer_batch__descriptor, bytes + sizeof(head), len - sizeof(head));
 	if (batch == NULL)
 	{
-		static TimestampTz logged;
+		static ClockTime logged;
 
 		if (worker_may_log(&logged))
 			ereport(LOG, (errmsg("could not decode a message from member %016llx",
@@ -547,13 +547,13 @@ take_inbox(void)
 static void
 take_tick(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	ClockTime	now = clock_now();
 
 	if (now < next_tick)
 		return;
-	next_tick = TimestampTzPlusMilliseconds(next_tick, tick_ms);
+	next_tick = clock_plus_ms(next_tick, tick_ms);
 	if (next_tick < now)
-		next_tick = TimestampTzPlusMilliseconds(now, tick_ms);
+		next_tick = clock_plus_ms(now, tick_ms);
 	if (worker->raft == NULL)
 		return;
 	staleness_tick();
@@ -596,12 +596,12 @@ worker_service(void)
 static void
 background_slices(void)
 {
-	static TimestampTz last;
-	TimestampTz now = GetCurrentTimestamp();
+	static ClockTime last;
+	ClockTime	now = clock_now();
 
 	catchup_run();
 	compaction_run(false);
-	if (!worker->more_work && !TimestampDifferenceExceeds(last, now, SLICES_EVERY_MS))
+	if (!worker->more_work && !clock_exceeds(last, now, SLICES_EVERY_MS))
 		return;
 	last = now;
 	worker->more_work = false;
@@ -733,7 +733,7 @@ wait_for_work(void)
 		timeout = IDLE_POLL_MS;
 	else
 	{
-		timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_tick);
+		timeout = clock_ms_between(clock_now(), next_tick);
 		if (worker->holding || requests_collecting())
 			timeout = Min(timeout, 1);
 		if (apply_delay_left() >= 0)
@@ -781,7 +781,7 @@ has_work(void)
 		return true;
 	if (worker->raft == NULL)
 		return true;			/* quarantined: look whether the store is still that one */
-	return GetCurrentTimestamp() >= next_tick || raft_has_ready(worker->raft) ||
+	return clock_now() >= next_tick || raft_has_ready(worker->raft) ||
 		worker->flush_delegated || catchup_active() || ready_held_is_due() ||
 		requests_collecting() || apply_delay_left() == 0 || compaction_delay_left() == 0;
 }

@@ -22,6 +22,7 @@
 
 #include "raft.h"
 
+#include "../clock.h"
 #include "../storage/storage.h"
 #include "../store/store.h"
 #include "peer.pb-c.h"
@@ -89,7 +90,7 @@ typedef struct Peer
 	uint64		proved_time;
 	uint64		proved_commit;
 
-	TimestampTz heartbeat_at;	/* sent and not yet answered; 0: none */
+	ClockTime	heartbeat_at;	/* sent and not yet answered; 0: none */
 } Peer;
 
 /* Wanted of the loop: to go back to where a new worker begins. */
@@ -144,7 +145,7 @@ typedef struct Worker
 
 	bool		more_work;		/* do not sleep: sliced work is left */
 	bool		holding;		/* some peer's commit news is held */
-	TimestampTz held_since;
+	ClockTime	held_since;
 } Worker;
 
 extern Worker *worker;
@@ -154,7 +155,7 @@ PGDLLEXPORT extern void member_worker_main(Datum arg);
 extern bool turn_begin(void);	/* transaction and relations; false if not to be had now */
 extern void turn_end(void);
 extern void worker_service(void);	/* messages, ticks and output, but no apply */
-extern bool worker_may_log(TimestampTz *last);	/* of a condition that repeats */
+extern bool worker_may_log(ClockTime *last);	/* of a condition that repeats */
 extern void worker_set_role(MemberRole role, const char *reason);
 
 /* identity.c */
@@ -203,7 +204,7 @@ extern void peers_flush(void);	/* hand what is queued to libpq */
 extern void peers_poll(void);	/* connect, read answers, notice failures */
 extern void peers_came_back(uint64 id); /* it has called: call it */
 extern bool peers_connected(Peer *peer);
-extern TimestampTz peers_connected_since(Peer *peer);
+extern ClockTime peers_connected_since(Peer *peer);
 extern int	peers_add_events(WaitEventSet *set);	/* returns how many */
 extern bool peers_events_stale(void);
 extern void peers_prepare_wait(WaitEventSet *set);
@@ -233,7 +234,7 @@ extern void requests_lost_before(uint64 term);
 extern void requests_read_answer(const struct raft_read *read);
 extern void requests_complete_reads(void);
 extern bool requests_collecting(void);
-extern TimestampTz requests_taken_at(void); /* when a client here last asked for something */
+extern ClockTime requests_taken_at(void); /* when a client here last asked for something */
 extern void requests_overtaken(void);
 extern bool requests_propose(Quorum__Command *command); /* of the worker itself */
 extern void requests_store_gone(void);

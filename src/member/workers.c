@@ -24,9 +24,9 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/guc.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "../clock.h"
 #include "../settings.h"
 #include "worker.h"
 #include "../compat.h"
@@ -81,14 +81,13 @@ worker_pause(long ms)
 void
 worker_begin(void)
 {
-	TimestampTz *began = &member_shared->workers_began[DatumGetInt32(MyBgworkerEntry->bgw_main_arg)];
-	TimestampTz now = GetCurrentTimestamp();
+	ClockTime  *began = &member_shared->workers_began[DatumGetInt32(MyBgworkerEntry->bgw_main_arg)];
+	ClockTime	now = clock_now();
 
-	/* a clock that was set back must not make it wait for longer */
-	while (now >= *began && !TimestampDifferenceExceeds(*began, now, BEGIN_EVERY_MS))
+	while (!clock_exceeds(*began, now, BEGIN_EVERY_MS))
 	{
-		worker_pause(TimestampDifferenceMilliseconds(now, TimestampTzPlusMilliseconds(*began, BEGIN_EVERY_MS)));
-		now = GetCurrentTimestamp();
+		worker_pause(clock_ms_between(now, clock_plus_ms(*began, BEGIN_EVERY_MS)));
+		now = clock_now();
 	}
 	*began = now;
 }

@@ -18,8 +18,8 @@
 
 #include "access/relation.h"
 #include "miscadmin.h"
-#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "member/member.h"
 #include "notify/arguments.h"
 #include "notify/permit.h"
@@ -146,7 +146,7 @@ wait_form(FunctionCallInfo fcinfo, SqlForm form)
 	int64		since;
 	int64		max_rows;
 	int			timeout;
-	TimestampTz deadline;
+	ClockTime	deadline;
 
 	argument_range(fcinfo, 0, &range);
 	since = sql_arg_count(fcinfo, 3, "since");
@@ -155,7 +155,7 @@ wait_form(FunctionCallInfo fcinfo, SqlForm form)
 
 	sql_sink_begin(&sink, fcinfo, form);
 	require_permission(&range);
-	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
+	deadline = clock_plus_ms(clock_now(), timeout);
 	if (PG_ARGISNULL(3))
 	{
 		Relation	tree = sql_begin_read(false);
@@ -175,7 +175,7 @@ wait_form(FunctionCallInfo fcinfo, SqlForm form)
 		if (since < store_read_meta(tree)->revision)
 			since = add_changes(tree, &range, since, max_rows, &sink);
 		sql_end_read(tree);
-		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		left = clock_ms_between(clock_now(), deadline);
 		if (sink.rows > 0 || left <= 0)
 			break;
 		(void) member_wait_revision(since, (int) left);

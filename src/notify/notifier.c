@@ -40,8 +40,8 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/ps_status.h"
-#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "member/member.h"
 #include "notify/group.h"
 #include "notify/named.h"
@@ -73,7 +73,7 @@ typedef struct Notifier
 	uint64		named_generation;
 	int			named_watches;
 	int64		saved_progress;
-	TimestampTz saved_at;
+	ClockTime	saved_at;
 	Pace		pace;
 	bool		warned_full;
 	bool		started;		/* has looked through the registry before */
@@ -488,7 +488,7 @@ send_batches(int64 revision)
 	WatchGroup *main = &notifier.main;
 	WatchGroup *lagging = &notifier.lagging;
 	GroupResult result;
-	TimestampTz start = GetCurrentTimestamp();
+	ClockTime	start = clock_now();
 	bool		sent = false;
 
 	pgstat_report_activity(STATE_RUNNING, "telling watches");
@@ -570,7 +570,7 @@ save_progress(void)
 		named_save_progress(progress);
 	CommitTransactionCommand();
 	notifier.saved_progress = progress;
-	notifier.saved_at = GetCurrentTimestamp();
+	notifier.saved_at = clock_now();
 }
 
 /* ----------------------------------------------------------------
@@ -614,7 +614,7 @@ notifier_start(void)
 	pace_init(&notifier.pace);
 	MemoryContextSwitchTo(notifier.context);
 
-	notifier.saved_at = GetCurrentTimestamp();
+	notifier.saved_at = clock_now();
 	before_shmem_exit(notifier_exit, (Datum) 0);
 	registry_lock(LW_EXCLUSIVE);
 	watch_registry->notifier_procno = pgq_my_procno();
@@ -718,8 +718,7 @@ notifier_main(Datum arg)
 			look_around();
 
 		if (notifier.named_watches > 0 &&
-			TimestampDifferenceExceeds(notifier.saved_at, GetCurrentTimestamp(),
-									   SAVE_INTERVAL_MS))
+			clock_exceeds(notifier.saved_at, clock_now(), SAVE_INTERVAL_MS))
 			save_progress();
 
 		if (revision > 0 && has_work(revision))

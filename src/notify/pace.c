@@ -31,8 +31,8 @@
 
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
-#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "notify/pace.h"
 
 /* Batches are of a size between what fits into the queue's buffers and this */
@@ -120,8 +120,8 @@ note_read(Pace *pace, long elapsed_ms)
 long
 pace_wait_ms(Pace *pace)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	long		left_ms = TimestampDifferenceMilliseconds(now, pace->next);
+	ClockTime	now = clock_now();
+	long		left_ms = clock_ms_between(now, pace->next);
 	long		elapsed_ms;
 
 	if (left_ms > 0)
@@ -129,7 +129,7 @@ pace_wait_ms(Pace *pace)
 	if (!pace->unread)
 		return 0;
 
-	elapsed_ms = TimestampDifferenceMilliseconds(pace->sent_at, now);
+	elapsed_ms = clock_ms_between(pace->sent_at, now);
 	if (queue_pages() <= READ_PAGES)
 		note_read(pace, elapsed_ms);
 	else if (pace->stuck)
@@ -156,18 +156,18 @@ pace_wait_ms(Pace *pace)
  * pace_done() -- see pace.h.
  */
 void
-pace_done(Pace *pace, TimestampTz start, bool sent, bool more, int interval_ms, long watches)
+pace_done(Pace *pace, ClockTime start, bool sent, bool more, int interval_ms, long watches)
 {
 	pace->retry_ms = 0;
 	if (sent)
 	{
-		pace->sent_at = GetCurrentTimestamp();
+		pace->sent_at = clock_now();
 		pace->unread = true;
 		pace->waited = false;
 		if (!more)
 			interval_ms = Max(interval_ms, Min(watches * WAKE_US / 1000, MAX_REST_MS));
 	}
-	pace->next = TimestampTzPlusMilliseconds(start, interval_ms);
+	pace->next = clock_plus_ms(start, interval_ms);
 }
 
 /*
@@ -177,5 +177,5 @@ void
 pace_failed(Pace *pace)
 {
 	pace->retry_ms = Min(Max(pace->retry_ms * 2, MIN_RETRY_MS), MAX_RETRY_MS);
-	pace->next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pace->retry_ms);
+	pace->next = clock_plus_ms(clock_now(), pace->retry_ms);
 }

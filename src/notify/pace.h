@@ -15,15 +15,15 @@
 #ifndef PGQ_NOTIFY_PACE_H
 #define PGQ_NOTIFY_PACE_H
 
-#include "datatype/timestamp.h"
+#include "clock.h"
 
 typedef struct Pace
 {
 	Size		batch_bytes;	/* a batch ends at this size */
-	TimestampTz next;			/* no batch before */
+	ClockTime	next;			/* no batch before */
 
 	/* the last batch sent */
-	TimestampTz sent_at;
+	ClockTime	sent_at;
 	bool		unread;			/* not known to have been read by all */
 	bool		waited;			/* the next one was due, and waited for that */
 	bool		stuck;			/* some listener does not read at all */
@@ -40,7 +40,7 @@ extern long pace_wait_ms(Pace *pace);
 
 /* A turn that began at `start` has ended: was something sent, is there more,
  * how many watch? */
-extern void pace_done(Pace *pace, TimestampTz start, bool sent, bool more,
+extern void pace_done(Pace *pace, ClockTime start, bool sent, bool more,
 					  int interval_ms, long watches);
 
 /* A batch failed and is to be tried again later */

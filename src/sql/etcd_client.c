@@ -28,6 +28,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "clock.h"
 #include "json/pbjson.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -36,7 +37,6 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #include "etcdserverpb.pb-c.h"
@@ -128,11 +128,11 @@ ssl_reason(const EtcdClient *client)
 static void
 wait_for(EtcdClient *client, int event)
 {
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SILENCE_MS);
+	ClockTime	deadline = clock_plus_ms(clock_now(), SILENCE_MS);
 
 	for (;;)
 	{
-		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		long		left = clock_ms_between(clock_now(), deadline);
 		int			rc;
 
 		if (left <= 0)

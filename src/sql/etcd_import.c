@@ -28,8 +28,8 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "sql/etcd_client.h"
 #include "sql/import.h"
 #include "sql/sql.h"
@@ -66,7 +66,7 @@ typedef struct EtcdCopy
 	int64		revision;
 	uint64		keys;
 	uint64		keys_done;
-	TimestampTz told_at;
+	ClockTime	told_at;
 	MemoryContext page_context; /* of an answer and what is made of it */
 } EtcdCopy;
 
@@ -299,9 +299,9 @@ find_revision(EtcdCopy *copy, uint64 *cluster_id)
 static void
 tell_progress(EtcdCopy *copy)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	ClockTime	now = clock_now();
 
-	if (!TimestampDifferenceExceeds(copy->told_at, now, PROGRESS_MS))
+	if (!clock_exceeds(copy->told_at, now, PROGRESS_MS))
 		return;
 	copy->told_at = now;
 	ereport(NOTICE,
@@ -491,7 +491,7 @@ quorum_import_from_etcd(PG_FUNCTION_ARGS)
 	ctl.entrysize = sizeof(LeaseEntry);
 	ctl.hcxt = CurrentMemoryContext;
 	copy->leases = hash_create("quorum etcd leases", 1024, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	copy->told_at = GetCurrentTimestamp();
+	copy->told_at = clock_now();
 
 	copy->client = etcd_client_open(&endpoint);
 	if (user != NULL)

@@ -22,9 +22,9 @@
 #include "access/htup_details.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "clock.h"
 #include "json/pbjson.h"
 #include "member/member.h"
 #include "settings.h"
@@ -262,12 +262,11 @@ static void
 wait_for_compaction(int64 revision)
 {
 	static uint32 wait_event = 0;
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													   setting_request_timeout);
+	ClockTime	deadline = clock_plus_ms(clock_now(), setting_request_timeout);
 
 	while (!compaction_done(revision))
 	{
-		if (GetCurrentTimestamp() >= deadline)
+		if (clock_now() >= deadline)
 		{
 			ereport(WARNING,
 					(errmsg("compacted revisions are not all removed yet"),

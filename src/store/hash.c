@@ -23,8 +23,8 @@
 #include "port/pg_bswap.h"
 #include "port/pg_crc32c.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "store/read.h"
 
 static void
@@ -160,7 +160,7 @@ hash_item(StoreHash *hash, TreeScan *scan, TreeItem *item, MemoryContext value_c
 static bool
 hash_some(StoreHash *hash, Relation tree, int64 usec)
 {
-	TimestampTz began = GetCurrentTimestamp();
+	ClockTime	began = clock_now();
 	TreeScan   *scan = tree_scan_begin(tree, TREE_MAIN);
 	MemoryContext value_context = AllocSetContextCreate(CurrentMemoryContext, "quorum hash value",
 														ALLOCSET_SMALL_SIZES);
@@ -173,7 +173,7 @@ hash_some(StoreHash *hash, Relation tree, int64 usec)
 	while (tree_next(scan, &item) && decode_version_key(&item.key, &version))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (usec > 0 && ++n % CLOCK_EVERY == 0 && GetCurrentTimestamp() - began >= usec)
+		if (usec > 0 && ++n % CLOCK_EVERY == 0 && clock_now() - began >= usec)
 		{
 			memcpy(hash->next_key, item.key.data, item.key.len);
 			hash->next = item.key;

@@ -13,13 +13,14 @@
 #ifndef PGQ_FUZZ_H
 #define PGQ_FUZZ_H
 
-#include "datatype/timestamp.h"
 #include "utils/numeric.h"
 
 #include <protobuf-c/protobuf-c.h>
 
+#include "clock.h"
+
 /* What the loop takes for the time */
-extern TimestampTz fuzz_now;
+extern ClockTime fuzz_now;
 
 /* What all memory contexts hold now, and the most since this was last set; both in bytes */
 extern Size fuzz_memory_used;

@@ -388,21 +388,22 @@ LWLockReleaseAll(void)
 
 /* ---------- time stands still, but for what the driver says ---------- */
 
-TimestampTz fuzz_now = INT64CONST(800000000000000);
+ClockTime	fuzz_now = CLOCK_START + INT64CONST(1000000000);
 
-extern TimestampTz GetCurrentTimestamp(void);
-extern bool TimestampDifferenceExceeds(TimestampTz start, TimestampTz stop, int msec);
+/* By the linker (--wrap): other clocks are those of the driver and of libFuzzer */
+extern int	__wrap_clock_gettime(clockid_t clock, struct timespec *now);
+extern int	__real_clock_gettime(clockid_t clock, struct timespec *now);
 
-TimestampTz
-GetCurrentTimestamp(void)
+int
+__wrap_clock_gettime(clockid_t clock, struct timespec *now)
 {
-	return fuzz_now;
-}
+	int64		usec = fuzz_now - CLOCK_START;
 
-bool
-TimestampDifferenceExceeds(TimestampTz start, TimestampTz stop, int msec)
-{
-	return stop - start >= msec * INT64CONST(1000);
+	if (clock != CLOCK_MONOTONIC)
+		return __real_clock_gettime(clock, now);
+	now->tv_sec = usec / 1000000;
+	now->tv_nsec = usec % 1000000 * 1000;
+	return 0;
 }
 
 /* ---------- a heap that is a sorted list ---------- */

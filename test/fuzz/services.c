@@ -45,7 +45,7 @@ int			setting_request_timeout = 5000;
 
 /* ---------- the loop ---------- */
 
-TimestampTz gateway_now;
+ClockTime	gateway_now;
 
 Relation	gateway_store;
 MemoryContext gateway_context;
