@@ -12,12 +12,9 @@
  * - It rests for a multiple of what the last flush took.  A put waits for the disks of two members:
  *   when they are slow, they are left to it.
  * - It rests when it has asked for pages that it needs next, instead of waiting for them.
- * - What it has changed is written steadily, and slowly.  A slice finds room in shared buffers by writing
- *   older pages out.  The kernel would keep those for half a minute, and then write what has come
- *   together as fast as the disk takes it, with all flushes of WAL behind that.  So it is told to begin
- *   soon, and the rest is the longer the more pages there were: they lie here and there, and a
- *   disk takes them one by one.  Other work has the user's
- *   setting of backend_flush_after: pages that are changed again and again had better wait.
+ * - What it has changed is written steadily (writeback.c), and slowly.  A slice finds room in shared buffers by
+ *   writing older pages out, and the rest is the longer the more pages there were: they lie here and
+ *   there, and a disk takes them one by one.
  *
  * All that holds while it keeps up.  When the next compaction comes before it is done, more may be
  * superseded than is removed, and the store grow without end: then it works half of the time, as it
@@ -33,7 +30,6 @@
 #include "postgres.h"
 
 #include "executor/instrument.h"
-#include "utils/guc.h"
 
 #include "../clock.h"
 #include "../store/copy.h"
@@ -53,9 +49,8 @@
 /* How soon to try again what must not run now */
 #define BLOCKED_MS				20
 
-/* Pages written out of shared buffers: when the kernel is to begin with them, and the rest for each */
-#define WRITEBACK_AFTER			"256kB"
-#define REST_PER_PAGE_USEC		400
+/* The rest for each page that had to be written out of shared buffers */
+#define REST_PER_PAGE_USEC		800
 
 static bool compacting;			/* there is more to remove */
 static ClockTime resume_at;	/* not before */
@@ -95,25 +90,22 @@ run_slice(ClockTime now, bool hurry)
 	StoreCompaction state;
 	int64		took;
 	int64		rest = 0;
-	int64		written = pgBufferUsage.shared_blks_written;
-	int			nest;
+	int64		written = -pgBufferUsage.shared_blks_written;
 
-	nest = NewGUCNestLevel();
-	(void) set_config_option("backend_flush_after", WRITEBACK_AFTER, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
 	do
 	{
 		state = store_compact_slice(worker->store, worker->tree_rel, REVISIONS_AT_ONCE);
 		took = clock_now() - now;
 	} while (state == COMPACTION_GOES_ON && took < SLICE_USEC);
-	AtEOXact_GUC(true, nest);
+	written += pgBufferUsage.shared_blks_written;
+	writeback_ask(written);
 	compacting = state != COMPACTION_DONE;
 	if (compacting && hurry)
 		rest = took;
 	else if (compacting)
 	{
 		rest = REST_FACTOR * Max(took, Min((int64) ready_flush_took(), MAX_FLUSH_USEC));
-		rest = Max(rest, REST_PER_PAGE_USEC * (pgBufferUsage.shared_blks_written - written));
+		rest = Max(rest, REST_PER_PAGE_USEC * written);
 	}
 	resume_at = now + took + rest;
 }

@@ -6,7 +6,8 @@
  * XLogFlush() waits for all WAL of the instance before its LSN; under somebody's
  * bulk load that can take seconds.  While flushes are fast the raft worker does them
  * itself; when they are not, it leaves them to this process, and
- * heartbeats and elections go on.  It also sees to it that the raft worker comes
+ * heartbeats and elections go on.  It has the kernel write the store's pages, when it is asked to (writeback.c),
+ * looks at the free space (quota.c), sees to it that the raft worker comes
  * back after it has ended with an error, and knows whether there is a database to
  * come back to (database.c).
  *
@@ -38,6 +39,15 @@
 /* How often to look whether the raft worker is there. */
 #define WATCH_WORKER_MS			1000
 
+/*
+ * flusher_wanted() -- is WAL to be flushed here?
+ */
+bool
+flusher_wanted(void)
+{
+	return pg_atomic_read_u64(&member_shared->flush_wanted) > pg_atomic_read_u64(&member_shared->flush_done);
+}
+
 static void
 flusher_leaves(int code, Datum arg)
 {
@@ -61,7 +71,6 @@ member_flusher_main(Datum arg)
 	for (;;)
 	{
 		static uint32 wait_event = 0;
-		uint64		wanted;
 
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
@@ -72,9 +81,9 @@ member_flusher_main(Datum arg)
 
 		database_answer();
 		quota_look_at_disks();
-		wanted = pg_atomic_read_u64(&member_shared->flush_wanted);
-		if (wanted > pg_atomic_read_u64(&member_shared->flush_done))
+		if (flusher_wanted())
 		{
+			uint64		wanted = pg_atomic_read_u64(&member_shared->flush_wanted);
 			instr_time	start;
 			instr_time	end;
 
@@ -91,6 +100,9 @@ member_flusher_main(Datum arg)
 			wake_worker();
 			continue;
 		}
+		writeback_run();
+		if (flusher_wanted())
+			continue;
 
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 WATCH_WORKER_MS, pgq_wait_event(&wait_event, "QuorumFlusher"));

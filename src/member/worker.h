@@ -409,6 +409,11 @@ PGDLLEXPORT extern void member_checker_main(Datum arg);
 extern void compaction_run(bool look);	/* in a turn */
 extern long compaction_delay_left(void);
 
+/* flusher.c, writeback.c */
+extern bool flusher_wanted(void);
+extern void writeback_ask(int64 pages); /* the raft worker */
+extern void writeback_run(void);	/* the flusher */
+
 /* autocompact.c */
 extern void autocompact_start(void);
 extern void autocompact_tick(void); /* in a turn */

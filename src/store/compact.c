@@ -70,7 +70,7 @@
 
 /* Changes read ahead, and pages asked for at a time */
 #define AHEAD_CHANGES	512
-#define AHEAD_PAGES		256
+#define AHEAD_PAGES		32
 
 /* Leaves of one key, and of the index, that are asked for ahead */
 #define AHEAD_KEY_PAGES		TREE_MAX_PREFETCH
