@@ -25,11 +25,13 @@ my %option = (
 	rate     => 200,
 	seconds  => 30,
 	limit    => 50,
+	'value-bytes' => length(VALUE),
 	port     => 5491);
-GetOptions(\%option, 'versions=i', 'keys=i', 'members=i', 'rate=i', 'seconds=f', 'limit=f', 'port=i', 'dir=s', 'bin=s')
+GetOptions(\%option, 'versions=i', 'keys=i', 'members=i', 'rate=i', 'seconds=f', 'limit=f', 'value-bytes=i', 'port=i', 'dir=s', 'bin=s')
   or exit 2;
 die "--versions must be a multiple of --keys, twice as much at least\n"
   unless $option{keys} >= 1000 && $option{versions} >= 2 * $option{keys} && $option{versions} % $option{keys} == 0;
+my $value = 'v' x $option{'value-bytes'};
 
 my $cluster = Bench::Quorum->new(
 	dir     => $option{dir},
@@ -48,7 +50,7 @@ sub start_puts
 	print $fh "\\set k random(1, 1000)\nSELECT quorum.put('steady/' || :k, :value::text);\n";
 	close($fh);
 	my $pid = spawn("$file.out", "$option{bin}/pgbench", '-n', '-M', 'prepared', '-f', "$file.sql",
-		'-D', 'value=' . VALUE, '-c', 4, '-j', 1, '-R', $option{rate}, '-T', 86400,
+		'-D', "value=$value", '-c', 4, '-j', 1, '-R', $option{rate}, '-T', 86400,
 		'-l', "--log-prefix=$file.requests",
 		'-h', '127.0.0.1', '-p', $cluster->port($cluster->leader), '-U', 'postgres', 'postgres');
 	sleep(2);		# connections, caches
@@ -96,7 +98,7 @@ sub report
 sub write_versions
 {
 	my $from = time();
-	$cluster->load_keys($option{keys}, 0, 2) for 1 .. $option{versions} / $option{keys};
+	$cluster->load_keys($option{keys}, 0, 2, $value) for 1 .. $option{versions} / $option{keys};
 	printf "%d versions of %d keys written in %.0f s\n", $option{versions}, $option{keys}, time() - $from;
 	return;
 }

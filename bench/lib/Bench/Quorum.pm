@@ -154,11 +154,11 @@ sub leader
 # Write $count keys of KEY_BASE on, in transactions of 100, from $jobs sessions.
 sub load_keys
 {
-	my ($self, $count, $from, $jobs) = @_;
-	$from //= 0;
-	$jobs //= 1;
+	my ($self, $count, $from, $jobs, $value) = @_;
+	$from  //= 0;
+	$jobs  //= 1;
+	$value //= VALUE;
 	my $leader = $self->leader;
-	my $value  = VALUE;
 	my $share  = int(($count + $jobs - 1) / $jobs);
 	my @commands;
 	for my $job (0 .. $jobs - 1)
