@@ -7,7 +7,8 @@
  * server sets that, no heartbeat may be late for it, and no timeout early.  It is the same in all processes
  * of a machine, and means nothing outside of it, nor after the machine has been started anew.
  * PostgreSQL's TimestampTz remains for what is shown to somebody, or compared with
- * what another machine said.
+ * what another machine said.  Bounded staleness has a clock of its own, which also counts the time that the machine
+ * was suspended (staleness_clock()).
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -42,7 +43,7 @@ clock_now(void)
 	return CLOCK_START + (int64) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* For who counts in ms: the like of it is not a ClockTime */
+/* The same in ms, for what is counted in them; no ClockTime */
 static inline int64
 clock_now_ms(void)
 {

@@ -19,8 +19,6 @@
  */
 #include "postgres.h"
 
-#include "datatype/timestamp.h"
-
 #include "clock.h"
 #include "gateway/http2_int.h"
 #include "settings.h"
@@ -225,8 +223,8 @@ set_timer(Conn *conn)
 
 	if (!http2->pinged && setting_grpc_keepalive_interval == 0)
 		return;
-	timer_set(&conn->timer, (http2->pinged ? gateway_now : conn->last_read) + seconds * USECS_PER_SEC,
-			    http2_timer_fires);
+	timer_set(&conn->timer, clock_plus_ms(http2->pinged ? gateway_now : conn->last_read, seconds * 1000),
+			  http2_timer_fires);
 }
 
 static void

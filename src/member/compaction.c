@@ -90,14 +90,15 @@ run_slice(ClockTime now, bool hurry)
 	StoreCompaction state;
 	int64		took;
 	int64		rest = 0;
-	int64		written = -pgBufferUsage.shared_blks_written;
+	int64		written_before = pgBufferUsage.shared_blks_written;
+	int64		written;
 
 	do
 	{
 		state = store_compact_slice(worker->store, worker->tree_rel, REVISIONS_AT_ONCE);
 		took = clock_now() - now;
 	} while (state == COMPACTION_GOES_ON && took < SLICE_USEC);
-	written += pgBufferUsage.shared_blks_written;
+	written = pgBufferUsage.shared_blks_written - written_before;
 	writeback_ask(written);
 	compacting = state != COMPACTION_DONE;
 	if (compacting && hurry)

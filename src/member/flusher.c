@@ -101,8 +101,6 @@ member_flusher_main(Datum arg)
 			continue;
 		}
 		writeback_run();
-		if (flusher_wanted())
-			continue;
 
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 WATCH_WORKER_MS, pgq_wait_event(&wait_event, "QuorumFlusher"));

@@ -142,8 +142,8 @@ member_shmem_init(void)
 		pg_atomic_init_u32(&member_shared->reads_wanted, 0);
 		pg_atomic_init_u64(&member_shared->flush_wanted, 0);
 		pg_atomic_init_u64(&member_shared->flush_done, 0);
-		pg_atomic_init_u64(&member_shared->writeback_asked, 0);
 		pg_atomic_init_u64(&member_shared->flush_usec, 0);
+		pg_atomic_init_u64(&member_shared->writeback_asked, 0);
 		pg_atomic_init_u64(&member_shared->database_asked, 0);
 		pg_atomic_init_u64(&member_shared->database_answered, 0);
 		pg_atomic_init_u32(&member_shared->streams_offered, 0);

@@ -246,8 +246,8 @@ typedef struct MemberShared
 	/* flusher: LSNs; done >= wanted when idle */
 	pg_atomic_uint64 flush_wanted;
 	pg_atomic_uint64 flush_done;
-	pg_atomic_uint64 writeback_asked;	/* how often (writeback.c) */
 	pg_atomic_uint64 flush_usec;	/* how long the last one took */
+	pg_atomic_uint64 writeback_asked;	/* how often (writeback.c) */
 
 	/* is the database there that is to hold the store (database.c) */
 	pg_atomic_uint64 database_asked;

@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "miscadmin.h"
 #include "storage/fd.h"
 
 #include "worker.h"
@@ -49,7 +50,7 @@ writeback_ask(int64 pages)
  * flusher; it ends early when WAL is to be flushed, and is called again after that.
  *
  * What has become of the file meanwhile does not matter: one that is gone is not written, and one that
- * has another's name now is written somewhat sooner.
+ * has another's name now is written somewhat sooner.  A call that fails is made up for by the next.
  */
 void
 writeback_run(void)
@@ -70,6 +71,7 @@ writeback_run(void)
 		char		file[MAXPGPATH + 16];
 		int			fd;
 
+		CHECK_FOR_INTERRUPTS();
 		if (flusher_wanted())
 			return;
 		if (segment == 0)

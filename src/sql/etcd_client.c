@@ -28,7 +28,6 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include "clock.h"
 #include "json/pbjson.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -39,6 +38,7 @@
 #include "utils/numeric.h"
 #include "utils/wait_event.h"
 
+#include "clock.h"
 #include "etcdserverpb.pb-c.h"
 #include "sql/etcd_client.h"
 
