@@ -107,15 +107,34 @@ add_page(PageLog *log, Buffer buffer, bool owned, bool whole)
 	return images[i].data;
 }
 
-static Page
+/* Where in the record a page is; -1 if it is not part of it */
+static int
 find_page(PageLog *log, Buffer buffer)
 {
 	for (int i = 0; i < log->npages; i++)
 	{
 		if (log->buffers[i] == buffer)
-			return images[i].data;
+			return i;
 	}
-	return NULL;
+	return -1;
+}
+
+/* Is the page part of the record? */
+bool
+pagelog_includes(PageLog *log, Buffer buffer)
+{
+	return find_page(log, buffer) >= 0;
+}
+
+static Page
+change(PageLog *log, Buffer buffer, bool owned)
+{
+	Page		page;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	page = add_page(log, buffer, owned, false);
+	memcpy(page, BufferGetPage(buffer), BLCKSZ);
+	return page;
 }
 
 /*
@@ -126,15 +145,21 @@ find_page(PageLog *log, Buffer buffer)
 Page
 pagelog_change(PageLog *log, Buffer buffer)
 {
-	Page		page = find_page(log, buffer);
+	int			i = find_page(log, buffer);
 
-	if (page == NULL)
-	{
-		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-		page = add_page(log, buffer, false, false);
-		memcpy(page, BufferGetPage(buffer), BLCKSZ);
-	}
-	return page;
+	return i >= 0 ? images[i].data : change(log, buffer, false);
+}
+
+/* Likewise; the caller's pin is given up, with the lock if that is taken here */
+Page
+pagelog_take_page(PageLog *log, Buffer buffer)
+{
+	int			i = find_page(log, buffer);
+
+	if (i < 0)
+		return change(log, buffer, true);
+	ReleaseBuffer(buffer);
+	return images[i].data;
 }
 
 static Page
@@ -142,7 +167,6 @@ overwrite(PageLog *log, Buffer buffer, Size special_size, bool owned)
 {
 	Page		page;
 
-	Assert(find_page(log, buffer) == NULL);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	page = add_page(log, buffer, owned, true);
 	PageInit(page, BLCKSZ, special_size);
@@ -151,18 +175,26 @@ overwrite(PageLog *log, Buffer buffer, Size special_size, bool owned)
 
 /*
  * Likewise, for a page whose contents are given up: the working copy is an
- * empty page with a zeroed special space of special_size bytes.
+ * empty page with a zeroed special space of special_size bytes.  It may be part of the record
+ * already.
  */
 Page
 pagelog_overwrite(PageLog *log, Buffer buffer, Size special_size)
 {
-	return overwrite(log, buffer, special_size, false);
+	int			i = find_page(log, buffer);
+
+	if (i < 0)
+		return overwrite(log, buffer, special_size, false);
+	log->whole[i] = true;
+	PageInit(images[i].data, BLCKSZ, special_size);
+	return images[i].data;
 }
 
-/* Likewise; the caller's pin is given up with the lock */
+/* Likewise, but it is not; the caller's pin is given up with the lock */
 Page
 pagelog_reuse_page(PageLog *log, Buffer buffer, Size special_size)
 {
+	Assert(!pagelog_includes(log, buffer));
 	return overwrite(log, buffer, special_size, true);
 }
 

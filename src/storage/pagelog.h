@@ -37,7 +37,9 @@ typedef struct PageLog
 } PageLog;
 
 extern void pagelog_begin(PageLog *log, Relation rel);
+extern bool pagelog_includes(PageLog *log, Buffer buffer);
 extern Page pagelog_change(PageLog *log, Buffer buffer);
+extern Page pagelog_take_page(PageLog *log, Buffer buffer);
 extern Page pagelog_overwrite(PageLog *log, Buffer buffer, Size special_size);
 extern Page pagelog_reuse_page(PageLog *log, Buffer buffer, Size special_size);
 extern Page pagelog_new_page(PageLog *log, Relation rel, BlockNumber block,

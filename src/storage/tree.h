@@ -117,6 +117,14 @@ extern XLogRecPtr tree_apply(Relation rel, TreeId tree,
 							 const void *meta, uint32 meta_len);
 
 /*
+ * reader: a batch that is to be carried out a part at a time had better be cut where a leaf ends: one that
+ * loses all it has at once is not changed at all, only forgotten.  How many of the changes that is,
+ * at_least so many (one or more) if there are.
+ */
+extern int	tree_whole_leaves(Relation rel, TreeId tree, const TreeChange *changes,
+							  int nchanges, int at_least);
+
+/*
  * reader: the first item at or after *key, copied into the current memory
  * context with its whole value (unless value is unwanted).  False if none.
  */

@@ -376,6 +376,25 @@ check_garbage(CheckState *check, const TreeGarbage *garbage)
 	}
 }
 
+/* The free blocks that a page of the free list names; how many */
+static uint32
+check_free_blocks(CheckState *check, BlockNumber block, char *page)
+{
+	int			count = tree_free_count(page);
+
+	if (count > TREE_MAX_FREE_BLOCKS)
+	{
+		check_finding(check, block, "names more free blocks than it has room for");
+		return 0;
+	}
+	for (int i = 0; i < count; i++)
+	{
+		if (!check_mark(check, tree_free_blocks(page)[i]))
+			check_finding(check, block, "names block %u as free", tree_free_blocks(page)[i]);
+	}
+	return count;
+}
+
 /* Pages linked by "right": the free list, or a chain being written */
 static void
 check_list(CheckState *check, BlockNumber head, uint32 count, uint16 flags,
@@ -390,7 +409,7 @@ check_list(CheckState *check, BlockNumber head, uint32 count, uint16 flags,
 		if (!check_mark(check, block) || !check_read(check, block, page.data) ||
 			!check_header(check, block, page.data, flags, 0))
 			return;
-		found++;
+		found += 1 + check_free_blocks(check, block, page.data);
 		block = tree_opaque(page.data)->right;
 	}
 	if (found != count)

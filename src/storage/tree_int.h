@@ -33,7 +33,8 @@ typedef struct TreeRoot
 	BlockNumber block;			/* InvalidBlockNumber: there is no such tree */
 	uint32		level;
 	uint64		incarnation;
-	uint64		identity;		/* of the tree, never given twice */
+	uint64		identity;		/* of the tree as long as no node of it is freed; never
+								 * given twice */
 } TreeRoot;
 
 /*
@@ -53,7 +54,7 @@ typedef struct TreeMeta
 	uint32		version;
 	uint64		last_incarnation;	/* given out so far */
 	BlockNumber end;			/* pages at or after were never used */
-	BlockNumber free_head;		/* free list, linked by "right" */
+	BlockNumber free_head;		/* free list (tree_free.c) */
 	uint32		free_count;
 	uint32		garbage_count;
 
@@ -95,12 +96,15 @@ extern void tree_writer_end(TreeWriter *w);
 extern TreeMeta *tree_writer_meta(TreeWriter *w);
 extern TreeMeta *tree_change_meta(TreeWriter *w, PageLog *log);
 extern void tree_set_host_meta(TreeMeta *meta, const void *host, uint32 len);
+extern void tree_add_garbage(TreeWriter *w, TreeMeta *meta, TreeRoot *root);
+extern void tree_ensure_root(TreeWriter *w);
+
+/* tree_free.c */
+extern int	tree_allocation_pages(TreeWriter *w, PageLog *log);
 extern PageRef tree_allocate(TreeWriter *w, PageLog *log, uint16 flags,
 							 uint16 level, uint64 incarnation, Page *page);
 extern void tree_free_page(TreeWriter *w, PageLog *log, Buffer buffer);
 extern void tree_free_chain(TreeWriter *w, PageLog *log, const OverflowRef *chain);
-extern void tree_add_garbage(TreeWriter *w, TreeMeta *meta, TreeRoot *root);
-extern void tree_ensure_root(TreeWriter *w);
 extern uint32 tree_chain_pages(uint32 size);
 
 /* tree_overflow.c */
@@ -118,6 +122,7 @@ extern void tree_split(TreeWriter *w, Buffer buffer, const TreeKey *incoming);
 
 /* tree_merge.c */
 extern void tree_merge(TreeWriter *w, const TreeKey *key);
+extern int	tree_remove_leaf(TreeWriter *w, Buffer leaf, const TreeChange *changes, int nchanges);
 
 /* tree_garbage.c */
 extern void tree_collect(TreeWriter *w, int max_pages);

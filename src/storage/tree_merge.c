@@ -11,9 +11,12 @@
  * with the right incarnation.
  *
  * Pages under different parents are not merged.  So an empty leaf can remain
- * where its parent has no other child and cannot be merged itself; there is at
- * most one of those to an inner page, and it is used again when keys of its
- * range come.
+ * as the first one of its parent, if the next one is too full to be moved; it takes that over when that
+ * has become empty, or is used again when keys of its range come.
+ *
+ * When most of a store is removed, nearly all leaves go, one after the other.  So a leaf of which a batch
+ * leaves little is merged before it is changed (tree_remove_leaf()): what stays goes to the left, and
+ * the leaf itself is neither logged nor written any more.
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -44,36 +47,61 @@ read_child(TreeWriter *w, Page parent, int slot)
 	return buffer;
 }
 
+/* What of a page's tuples goes with a merge instead of moving */
+typedef struct Gone
+{
+	int			count;
+	Size		space;
+	bool		slots[TREE_MAX_COUNT];
+} Gone;
+
 /* May the child in slot + 1 be merged into the child in slot? */
 static bool
-may_merge(Page parent, int slot, Page left, Page right)
+may_merge(Page parent, int slot, Page left, Page right, const Gone *gone)
 {
 	Size		sum = tree_used_space(left) + tree_used_space(right);
+	int			moving = tree_count(right);
 	Size		limit = MERGE_UP_TO;
 
 	if ((tree_opaque(left)->flags | tree_opaque(right)->flags) & TREE_PAGE_SPLIT)
 		return false;
 	if (tree_high(left) != NULL)
 		sum -= tree_tuple_space(tree_high(left)->size);
+	if (gone != NULL)
+	{
+		sum -= gone->space;
+		moving -= gone->count;
+	}
 	if (!tree_is_leaf(right))
 		sum += tree_tuple_space(tree_tuple(parent, slot + 1)->size);
-	if (tree_count(left) == 0 || tree_count(right) <= (tree_is_leaf(right) ? 0 : 1))
+	if (moving <= (tree_is_leaf(right) ? 0 : 1))
 		limit = TREE_PAGE_ROOM;
 	return sum <= limit;
 }
 
+/* Append the tuples of a leaf that are not gone */
+static void
+copy_rest(Page to, Page from, const Gone *gone)
+{
+	for (int i = 0; i < tree_count(from); i++)
+	{
+		if (!gone->slots[i])
+			tree_page_copy(to, from, i, i + 1);
+	}
+}
+
 /*
  * Merge the child in slot + 1 of parent into the child in slot, if that is
- * possible.
+ * possible; without what is gone of it, if it is a leaf and gone is not NULL.
  */
 static bool
-merge_children(TreeWriter *w, Buffer parent, int slot)
+merge_children(TreeWriter *w, Buffer parent, int slot, const Gone *gone)
 {
 	Page		parent_page = BufferGetPage(parent);
 	Buffer		left = read_child(w, parent_page, slot);
 	Buffer		right = read_child(w, parent_page, slot + 1);
 	bool		merge = may_merge(parent_page, slot, BufferGetPage(left),
-								  BufferGetPage(right));
+								  BufferGetPage(right), gone);
 
 	if (merge)
 	{
@@ -106,7 +134,10 @@ merge_children(TreeWriter *w, Buffer parent, int slot)
 			tree_page_insert_child(page, tree_count(page), &key, tree_child(source, 0));
 			first = 1;
 		}
-		tree_page_copy(page, source, first, tree_count(source));
+		if (gone != NULL)
+			copy_rest(page, source, gone);
+		else
+			tree_page_copy(page, source, first, tree_count(source));
 		tree_page_remove(pagelog_change(&log, parent), slot + 1);
 		tree_free_page(w, &log, right);
 		w->lsn = pagelog_finish(&log);
@@ -136,8 +167,8 @@ merge_level(TreeWriter *w, const TreeKey *key, uint16 level)
 	parent = tree_writer_find(w, key, level + 1);
 	page = BufferGetPage(parent);
 	slot = tree_find_child(page, key);
-	merged = (slot > 0 && merge_children(w, parent, slot - 1)) ||
-		(slot + 1 < tree_count(page) && merge_children(w, parent, slot));
+	merged = (slot > 0 && merge_children(w, parent, slot - 1, NULL)) ||
+		(slot + 1 < tree_count(page) && merge_children(w, parent, slot, NULL));
 	alone = tree_count(page) == 1;
 	sparse = tree_is_sparse(page);
 	ReleaseBuffer(parent);
@@ -195,4 +226,73 @@ tree_merge(TreeWriter *w, const TreeKey *key)
 	ReleaseBuffer(leaf);
 	if (sparse && merge_level(w, key, 0))
 		lower_root(w);
+}
+
+/*
+ * The first changes, as far as they fall on the leaf, if they are all removals: how many of them, and what they
+ * take away.  0 if there are others, or long values among what is removed.
+ */
+static int
+find_gone(Page leaf, const TreeChange *changes, int nchanges, Gone *gone)
+{
+	TreeTuple  *high = tree_high(leaf);
+	int			slot = 0;
+	int			n;
+
+	gone->count = 0;
+	gone->space = 0;
+	memset(gone->slots, 0, tree_count(leaf) * sizeof(bool));
+	for (n = 0; n < nchanges; n++)
+	{
+		TreeTuple  *tuple;
+		bool		found;
+
+		if (high != NULL && tree_compare(&changes[n].key, high) >= 0)
+			break;
+		if (!changes[n].remove)
+			return 0;
+		slot = tree_find(leaf, &changes[n].key, slot, &found);
+		if (!found)
+			continue;
+		tuple = tree_tuple(leaf, slot);
+		if (tuple->flags & TREE_TUPLE_OVERFLOW)
+			return 0;
+		gone->slots[slot++] = true;
+		gone->count++;
+		gone->space += tree_tuple_space(tuple->size) + sizeof(uint16);
+	}
+	return n;
+}
+
+/*
+ * writer: carry out the removals at the beginning of a batch by freeing the leaf that they fall on.  How many
+ * they are; 0 if more stays on the leaf than that is worth, or its left sibling, under the same parent, has no room for it.
+ *
+ * The leaf keeps its contents, until it is used again; the caller keeps the pin.
+ */
+int
+tree_remove_leaf(TreeWriter *w, Buffer leaf, const TreeChange *changes, int nchanges)
+{
+	Page		page = BufferGetPage(leaf);
+	const TreeKey *key = &changes[0].key;
+	Gone		gone;
+	int			n = find_gone(page, changes, nchanges, &gone);
+	Buffer		parent;
+	int			slot;
+	bool		merged;
+	bool		sparse;
+
+	if (gone.count == 0 || n == 0 ||
+		tree_used_space(page) - gone.space >= TREE_SPARSE_SPACE ||
+		tree_writer_meta(w)->roots[w->tree].level == 0)
+		return 0;
+	parent = tree_writer_find(w, key, 1);
+	slot = tree_find_child(BufferGetPage(parent), key);
+	merged = slot > 0 && merge_children(w, parent, slot - 1, &gone);
+	sparse = tree_is_sparse(BufferGetPage(parent));
+	ReleaseBuffer(parent);
+
+	if (merged && sparse && merge_level(w, key, 1))
+		lower_root(w);
+	return merged ? n : 0;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * tree_meta.c
- *	  The B+tree's meta page: roots, free pages, the host's state.
+ *	  The B+tree's meta page: roots, replaced trees, the host's state.
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -79,102 +79,6 @@ tree_set_host_meta(TreeMeta *meta, const void *host, uint32 len)
 		elog(ERROR, "host meta of %u bytes is too long", len);
 	memcpy(meta->host, host, len);
 	meta->host_len = len;
-}
-
-/*
- * Take a page for use and initialize it, as part of a record.  incarnation is
- * that of the new page, or 0 for a new one.
- */
-PageRef
-tree_allocate(TreeWriter *w, PageLog *log, uint16 flags, uint16 level,
-			  uint64 incarnation, Page *page)
-{
-	TreeMeta   *meta = tree_change_meta(w, log);
-	PageRef		ref;
-
-	if (meta->free_head != InvalidBlockNumber)
-	{
-		Buffer		buffer = ReadBuffer(w->rel, meta->free_head);
-		Page		old = BufferGetPage(buffer);
-
-		ref.block = meta->free_head;
-		if (PageIsNew(old) || tree_opaque(old)->page_id != TREE_PAGE_ID ||
-			!(tree_opaque(old)->flags & (TREE_PAGE_FREE | TREE_PAGE_OVERFLOW)))
-			pagelog_corrupted(w->rel, ref.block, "a page on the free list is not free");
-		meta->free_head = tree_opaque(old)->right;
-		meta->free_count--;
-
-		/* free pages lie anywhere, and the next one is read to find the one behind it */
-		if (meta->free_head != InvalidBlockNumber)
-			(void) PrefetchBuffer(w->rel, MAIN_FORKNUM, meta->free_head);
-		*page = pagelog_reuse_page(log, buffer, TREE_OPAQUE_SIZE);
-	}
-	else
-	{
-		ref.block = meta->end;
-		if (ref.block >= w->file_blocks)
-			w->file_blocks = RelationGetNumberOfBlocks(w->rel);
-		if (ref.block >= w->file_blocks)
-			w->file_blocks = pagelog_extend(w->rel, ref.block + 1);
-		meta->end++;
-		*page = pagelog_new_page(log, w->rel, ref.block, TREE_OPAQUE_SIZE);
-	}
-	ref.incarnation = incarnation != 0 ? incarnation : ++meta->last_incarnation;
-	tree_page_init(*page, flags, level, ref.incarnation);
-	return ref;
-}
-
-/*
- * Make an empty page of the last one of what is freed.  release: the caller's
- * pin is given up at the end of the record; it must last as long as the lock.
- */
-static void
-free_buffer(TreeMeta *meta, PageLog *log, Buffer buffer, bool release, BlockNumber head,
-			uint32 pages)
-{
-	uint64		incarnation = tree_opaque(BufferGetPage(buffer))->incarnation;
-	Page		page = release ? pagelog_reuse_page(log, buffer, TREE_OPAQUE_SIZE) :
-		pagelog_overwrite(log, buffer, TREE_OPAQUE_SIZE);
-
-	tree_page_init(page, TREE_PAGE_FREE, 0, incarnation);
-	tree_opaque(page)->right = meta->free_head;
-	meta->free_head = head;
-	meta->free_count += pages;
-}
-
-/* Put a page on the free list, as part of a record; the caller keeps the pin */
-void
-tree_free_page(TreeWriter *w, PageLog *log, Buffer buffer)
-{
-	free_buffer(tree_change_meta(w, log), log, buffer, false, BufferGetBlockNumber(buffer), 1);
-}
-
-/*
- * Put an overflow chain on the free list, as part of a record.  The chain is
- * linked as the free list is, so that only its last page has to be touched; a
- * reader who is still on the others finds what was there, until they are used
- * anew.
- */
-void
-tree_free_chain(TreeWriter *w, PageLog *log, const OverflowRef *chain)
-{
-	TreeMeta   *meta = tree_change_meta(w, log);
-	Buffer		tail = ReadBuffer(w->rel, chain->tail);
-	PageRef		ref;
-
-	ref.block = chain->tail;
-	ref.incarnation = incarnation_get(chain->incarnation);
-	if (!tree_page_is(w->rel, BufferGetPage(tail), ref) ||
-		!(tree_opaque(BufferGetPage(tail))->flags & TREE_PAGE_OVERFLOW))
-		pagelog_corrupted(w->rel, ref.block, "the last page of a long value is not where it should be");
-	free_buffer(meta, log, tail, true, chain->head, tree_chain_pages(chain->size));
-}
-
-/* Pages of an overflow chain that holds size bytes */
-uint32
-tree_chain_pages(uint32 size)
-{
-	return (size + TREE_OVERFLOW_ROOM - 1) / TREE_OVERFLOW_ROOM;
 }
 
 /* Make a tree garbage, as part of a record; the caller has seen to a free place */

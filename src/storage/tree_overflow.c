@@ -46,7 +46,7 @@ tree_chain_write(TreeWriter *w, const char *value, uint32 size)
 		CHECK_FOR_INTERRUPTS();
 		pagelog_begin(&log, w->rel);
 		meta = tree_change_meta(w, &log);
-		for (int i = 1; i < PAGELOG_MAX_PAGES && left > 0; i++)
+		do
 		{
 			Size		offset = (Size) (left - 1) * TREE_OVERFLOW_ROOM;
 			Size		bytes = Min(size - offset, TREE_OVERFLOW_ROOM);
@@ -64,7 +64,7 @@ tree_chain_write(TreeWriter *w, const char *value, uint32 size)
 			meta->pending_head = ref.block;
 			meta->pending_count++;
 			left--;
-		}
+		} while (left > 0 && log.npages + tree_allocation_pages(w, &log) <= PAGELOG_MAX_PAGES);
 		w->lsn = pagelog_finish(&log);
 	}
 	w->chain.head = tree_writer_meta(w)->pending_head;

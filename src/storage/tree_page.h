@@ -57,7 +57,7 @@ typedef struct TreeOpaque
 #define TREE_PAGE_META			0x0001
 #define TREE_PAGE_NODE			0x0002	/* a leaf or an inner page */
 #define TREE_PAGE_OVERFLOW		0x0004	/* part of a long value */
-#define TREE_PAGE_FREE			0x0008	/* on the free list */
+#define TREE_PAGE_FREE			0x0008	/* of the free list */
 #define TREE_PAGE_SPLIT			0x0010	/* right sibling has no downlink yet */
 #define TREE_PAGE_GARBAGE		0x0020	/* node of a replaced tree, being taken apart */
 
@@ -73,6 +73,9 @@ typedef struct TreeOpaque
  * every page that is too full can be split, and the halves have room.
  */
 #define TREE_MAX_TUPLE			((TREE_PAGE_ROOM / 3 - sizeof(uint16)) & ~1)
+
+/* Free blocks that a page of the free list can name */
+#define TREE_MAX_FREE_BLOCKS	((int) (TREE_PAGE_ROOM / sizeof(BlockNumber)))
 
 /* A longer value goes to overflow pages */
 #define TREE_MAX_INLINE_VALUE	(BLCKSZ / 4)
@@ -96,6 +99,9 @@ typedef struct TreeTuple
 #define TREE_TUPLE_OVERFLOW		0x04	/* payload is an OverflowRef */
 
 #define TREE_TUPLE_HEADER		offsetof(TreeTuple, data)
+
+/* Most tuples on a page */
+#define TREE_MAX_COUNT			(TREE_PAGE_ROOM / (TREE_TUPLE_HEADER + sizeof(uint16)))
 
 /* On a page in host byte order, not aligned: copied in and out */
 typedef struct Downlink
@@ -232,6 +238,20 @@ tree_child(Page page, int slot)
 	return ref;
 }
 
+/* The free blocks that a page of the free list names (tree_free.c) */
+static inline BlockNumber *
+tree_free_blocks(Page page)
+{
+	return (BlockNumber *) ((char *) page + TREE_PAGE_START);
+}
+
+static inline int
+tree_free_count(Page page)
+{
+	return !(tree_opaque(page)->flags & TREE_PAGE_FREE) ? 0 :
+		(((PageHeader) page)->pd_lower - TREE_PAGE_START) / sizeof(BlockNumber);
+}
+
 static inline PageRef
 tree_right(Page page)
 {
@@ -258,11 +278,13 @@ tree_used_space(Page page)
 	return TREE_PAGE_ROOM - tree_free_space(page);
 }
 
-/* Is the page so empty that it should be merged with another? */
+/* A page of which less is used should be merged with another */
+#define TREE_SPARSE_SPACE		(TREE_PAGE_ROOM / 3)
+
 static inline bool
 tree_is_sparse(Page page)
 {
-	return tree_used_space(page) < TREE_PAGE_ROOM / 3;
+	return tree_used_space(page) < TREE_SPARSE_SPACE;
 }
 
 extern int	tree_compare(const TreeKey *key, const TreeTuple *tuple);

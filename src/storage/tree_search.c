@@ -6,7 +6,8 @@
  * A reader holds one page at a time, share-locked, and nothing in between.
  * Whatever happened to the page it is about to visit shows when it arrives:
  * another incarnation, or the mark of a freed page, means start again from the
- * meta page; a key at or above the high key means move right.
+ * meta page; a key at or above the high key means move right.  (A freed page without a mark is as
+ * good as it was when it was freed, see tree_free.c.)
  *
  * Copyright (c) 2026, pg_quorum developers
  *
@@ -49,6 +50,9 @@ tree_page_is(Relation rel, Page page, PageRef ref)
 {
 	TreeOpaque *opaque;
 
+	/* free, and its next use has ended with an error */
+	if (PageIsNew(page))
+		return false;
 	if (((PageHeader) page)->pd_special != BLCKSZ - TREE_OPAQUE_SIZE)
 		pagelog_corrupted(rel, ref.block, "a page in use has no valid header");
 	opaque = tree_opaque(page);
@@ -520,4 +524,32 @@ tree_scan_prefetch_value(TreeScan *scan)
 		return;
 	memcpy(&chain, tree_payload(tuple), sizeof(OverflowRef));
 	(void) prefetch(scan->rel, chain.tail);
+}
+
+/* ----------------------------------------------------------------
+ *		Changes to come
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * reader: how many of the changes, at_least so many (one or more), to carry out so that none is left for the
+ * leaf of the last of them.
+ */
+int
+tree_whole_leaves(Relation rel, TreeId tree, const TreeChange *changes, int nchanges, int at_least)
+{
+	int			n = at_least;
+	Buffer		leaf;
+	TreeTuple  *high;
+
+	if (n >= nchanges)
+		return nchanges;
+	leaf = tree_descend(rel, tree, &changes[n - 1].key);
+	if (!BufferIsValid(leaf))
+		return n;
+	high = tree_high(BufferGetPage(leaf));
+	while (n < nchanges && (high == NULL || tree_compare(&changes[n].key, high) < 0))
+		n++;
+	UnlockReleaseBuffer(leaf);
+	return n;
 }

@@ -39,7 +39,8 @@ typedef struct Run
 
 /*
  * The leaf that was last appended to, by keyspace.  Only a hint: the tree's
- * identity and the page's incarnation tell whether it is still that leaf.
+ * identity and the page's incarnation tell whether it is still that leaf.  (Of a freed page that might be
+ * untouched the identity tells.)
  */
 #define APPEND_SLOTS	8
 
@@ -283,6 +284,7 @@ tree_apply(Relation rel, TreeId tree, const TreeChange *changes, int nchanges,
 	{
 		const TreeChange *change = &changes[i];
 		Buffer		leaf;
+		int			removed;
 		Run			run;
 
 		CHECK_FOR_INTERRUPTS();
@@ -291,6 +293,13 @@ tree_apply(Relation rel, TreeId tree, const TreeChange *changes, int nchanges,
 		leaf = find_by_hint(&w, &change->key);
 		if (!BufferIsValid(leaf))
 			leaf = tree_writer_find(&w, &change->key, 0);
+		removed = change->remove ? tree_remove_leaf(&w, leaf, change, nchanges - i) : 0;
+		if (removed > 0)
+		{
+			i += removed;
+			ReleaseBuffer(leaf);
+			continue;
+		}
 		run = apply_run(&w, leaf, change, nchanges - i, host, host_len, &host_done);
 		i += run.done;
 		if (run.full)

@@ -441,16 +441,25 @@ portion(const TreeChange *changes, int n, int max)
 	return i;
 }
 
-/* Carry out as many removals as take the time of max steps; on to the next phase when all are done */
+/*
+ * Carry out as many removals as take the time of max steps, and those on the same leaf; on to the next phase
+ * when all are done.
+ */
 static void
 remove_some(StoreView *view, Compaction *compaction, Removals *removals, int max)
 {
+	const TreeChange *changes;
+	int			left;
 	int			n;
 
 	if (removals->done == 0)
 		removals->n = sort_removals(removals->changes, removals->n);
-	n = portion(removals->changes + removals->done, removals->n - removals->done, max);
-	remove_items(view, removals->changes + removals->done, n);
+	changes = removals->changes + removals->done;
+	left = removals->n - removals->done;
+	n = portion(changes, left, max);
+	if (n > 0)
+		n = tree_whole_leaves(view->tree, TREE_MAIN, changes, left, n);
+	remove_items(view, changes, n);
 	removals->done += n;
 	if (removals->done == removals->n)
 		compaction->phase++;

@@ -61,3 +61,13 @@ CREATE FUNCTION quorum.tree_fill(n int4, size int4, room int4) RETURNS float8
 -- how many leaves had to be asked for
 CREATE FUNCTION quorum.tree_prefetch(first int8, last int8, most int4) RETURNS int4
 	AS 'MODULE_PATHNAME', 'test_tree_prefetch' LANGUAGE C STRICT;
+
+-- removal of much at once
+CREATE FUNCTION quorum.tree_remove(first int8, last int8, keep int4, OUT freed int8, OUT changed int8)
+	AS 'MODULE_PATHNAME', 'test_tree_remove' LANGUAGE C STRICT;
+CREATE FUNCTION quorum.tree_put_one(number int8) RETURNS void
+	AS 'MODULE_PATHNAME', 'test_tree_put_one' LANGUAGE C STRICT;
+CREATE FUNCTION quorum.scan_beside_removal(last int8, keep int4) RETURNS int8
+	AS 'MODULE_PATHNAME', 'test_scan_beside_removal' LANGUAGE C STRICT;
+CREATE FUNCTION quorum.break_free_list(block int8) RETURNS void
+	AS 'MODULE_PATHNAME', 'test_break_free_list' LANGUAGE C STRICT;

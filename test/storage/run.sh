@@ -27,7 +27,7 @@ base=${STORAGE_TEST_DIR:-$(mktemp -d "${TMPDIR:-/tmp}/storage-test.XXXXXX")}
 port=${STORAGE_TEST_PORT:-6290}
 seeds=${STORAGE_TEST_SEEDS:-4}
 crashes=${STORAGE_TEST_CRASHES:-8}
-all="models prefetch interrupts readers crashes prefixes standby minimal ddl upgrade"
+all="models prefetch removal interrupts readers crashes prefixes standby minimal ddl upgrade"
 tests=${*:-$all}
 
 if [ "$(id -u)" -eq 0 ]; then
@@ -213,6 +213,44 @@ test_prefetch()
 		"SELECT quorum.tree_prefetch(1000000, 2000000, 32) BETWEEN 0 AND 1"
 	sql "$port" "SELECT count(*) FROM quorum.mvcc" >"$base/out" 2>&1
 	expect "what was read is at hand" gives 0 "$port" "SELECT quorum.tree_prefetch(1, 10, 32)"
+	stop_server primary
+}
+
+# Leaves that lose nearly all of their items at once are freed as they are
+test_removal()
+{
+	local psql="$bin/psql -h 127.0.0.1 -p $port -U postgres -XqAt"
+	fresh_primary >"$base/out" 2>&1 || { fail "removal: cannot start"; return; }
+	sql "$port" "SELECT quorum.tree_fill(100000, 100, 0)" "CHECKPOINT" >"$base/out" 2>&1
+	expect "pages are freed without being changed" gives t "$port" \
+		"SELECT freed > 1300 AND changed < freed / 10 FROM quorum.tree_remove(1, 100000, 100)"
+	expect "the tree is sound after that" sound "$port"
+	expect "what is kept is there" gives "1000|50050000" "$port" \
+		"SELECT count(*), sum(major) FROM quorum.mvcc WHERE space = 7"
+	sql "$port" "SELECT quorum.tree_remove(1, 100000, 0)" "CREATE TABLE size AS SELECT pg_relation_size('quorum.mvcc')" \
+		"SELECT quorum.tree_fill(95000, 100, 0)" >"$base/out" 2>&1
+	expect "the pages serve again" gives t "$port" "SELECT pg_relation_size('quorum.mvcc') = pg_relation_size FROM size"
+	expect "the tree is sound after that too" sound "$port"
+	sql "$port" "SELECT quorum.tree_remove(1, 100000, 0)" >"$base/out" 2>&1
+	expect "long values on listed pages" sql "$port" "SELECT quorum.tree_model(21, 60, 'long values')"
+
+	fresh_primary >"$base/out" 2>&1 || { fail "removal: cannot start"; return; }
+	# the first page that is freed becomes one of the free list itself
+	sql "$port" "SELECT quorum.tree_fill(20200, 100, 0)" "SELECT quorum.tree_remove(20001, 20200, 0)" >"$base/out" 2>&1
+	expect "a scan finds freed pages as they were" gives many "$port" \
+		"SELECT CASE WHEN seen > 1000 THEN 'many' ELSE seen::text END FROM quorum.scan_beside_removal(20000, 50) seen"
+
+	fresh_primary >"$base/out" 2>&1 || { fail "removal: cannot start"; return; }
+	expect "a writer that knows a leaf which another has freed" sql "$port" "SELECT quorum.tree_fill(5000, 100, 0)" \
+		"\\! $psql -c 'SELECT quorum.tree_remove(1, 5000, 0)'" "SELECT quorum.tree_put_one(5001)"
+	expect "... writes to another" gives 5001 "$port" "SELECT major FROM quorum.mvcc WHERE space = 7"
+	expect "the tree is sound after that" sound "$port"
+
+	sql "$port" "SELECT quorum.break_free_list(1)" >"$base/out" 2>&1
+	expect "a page in use on the free list is found" grep -q "names block 1 as free" <(sql "$port" "SELECT * FROM quorum.check_storage()")
+	sql "$port" "SELECT quorum.break_free_list(4000000000)" >"$base/out" 2>&1
+	expect "one beyond the end is found" grep -q "names block 4000000000 as free" <(sql "$port" "SELECT * FROM quorum.check_storage()")
+	expect "and not used" refused XX001 "$port" "SELECT quorum.tree_fill(100000, 100, 0)"
 	stop_server primary
 }
 
