@@ -39,6 +39,9 @@ PG_FUNCTION_INFO_V1(test_append_long);
 #define MAX_BATCH	400
 #define MAX_LOG		(1 << 20)
 
+/* Keys whose numbers are so far apart are neighbours, see make_key() */
+#define NEIGHBOUR_STEP	(3 * 23)
+
 /* ----------------------------------------------------------------
  *		Batches of the tree
  * ----------------------------------------------------------------
@@ -77,11 +80,12 @@ tree_batch(uint64 batch, char *what)
 	int			n = 1 + random_below(&random, MAX_BATCH - 1);
 	uint32		at = random_below(&random, KEYS);
 	int			kind = random_below(&random, 3);
+	int			step = random_chance(&random, 50) ? NEIGHBOUR_STEP : 3;
 
 	memset(what, 0, KEYS);
 	for (int i = 0; i < n; i++)
 	{
-		uint32		number = kind == 0 ? (at + i * 3) % KEYS : random_below(&random, KEYS);
+		uint32		number = kind == 0 ? (at + i * step) % KEYS : random_below(&random, KEYS);
 
 		what[number] = (kind == 0 ? batch % 2 == 0 : random_chance(&random, 25)) ? 2 : 1;
 	}
