@@ -58,11 +58,11 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "store/import.h"
+#include "store/known_keys.h"
 
 /* What ends the first phase of a round */
 #define ROUND_CHANGES	8192
@@ -86,33 +86,6 @@
  * they take less time, and the less the more of them there are.
  */
 #define LEASE_ITEMS_PER_REVISION	8
-
-/* Keys whose old versions have been removed or are noted to be */
-typedef struct KnownKey
-{
-	const char *key;
-	uint32		key_len;
-} KnownKey;
-
-typedef struct KnownEntry
-{
-	KnownKey	key;
-	uint32		hash;
-	char		status;
-} KnownEntry;
-
-#define SH_PREFIX		known
-#define SH_ELEMENT_TYPE	KnownEntry
-#define SH_KEY_TYPE		KnownKey
-#define SH_KEY			key
-#define SH_HASH_KEY(tb, k)	hash_bytes((const unsigned char *) (k).key, (k).key_len)
-#define SH_EQUAL(tb, a, b)	bytes_equal((a).key, (a).key_len, (b).key, (b).key_len)
-#define SH_STORE_HASH
-#define SH_GET_HASH(tb, a)	(a)->hash
-#define SH_SCOPE		static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
 
 typedef struct Removals
 {
@@ -154,8 +127,9 @@ struct Compaction
 	int64		sub;
 	bool		index_ended;
 
-	MemoryContext known_context;	/* known, and its keys */
-	known_hash *known;
+	/* keys whose old versions have been removed or are noted to be */
+	KnownKeys  *known;
+	int64		looked_up;		/* how many keys have been looked up in the tree */
 
 	/* the round */
 	RoundPhase	phase;
@@ -174,14 +148,6 @@ init_removals(Removals *removals)
 	removals->done = 0;
 }
 
-/* Know no key.  Not while removals are noted, which refer to what is known */
-static void
-forget_keys(Compaction *compaction)
-{
-	MemoryContextReset(compaction->known_context);
-	compaction->known = known_create(compaction->known_context, 1024, NULL);
-}
-
 static void
 begin_round(Compaction *compaction)
 {
@@ -191,8 +157,8 @@ begin_round(Compaction *compaction)
 	compaction->superseded.n = compaction->superseded.done = 0;
 	compaction->tombstones.n = compaction->tombstones.done = 0;
 	compaction->indexes.n = compaction->indexes.done = 0;
-	if (MemoryContextMemAllocated(compaction->known_context, false) > (Size) maintenance_work_mem * 1024)
-		forget_keys(compaction);
+	/* not later, removals that are noted refer to what is known */
+	known_keys_trim(compaction->known, (Size) maintenance_work_mem * 1024);
 }
 
 static Compaction *
@@ -209,12 +175,10 @@ begin_compaction(Store *store)
 													  ALLOCSET_DEFAULT_SIZES);
 	compaction->ahead = palloc(AHEAD_CHANGES * sizeof(AheadChange));
 	compaction->revision = Max(store->meta->compact_done_revision, 0);
-	compaction->known_context = AllocSetContextCreate(context, "quorum compaction keys",
-													  ALLOCSET_DEFAULT_SIZES);
+	compaction->known = known_keys_create();
 	init_removals(&compaction->superseded);
 	init_removals(&compaction->tombstones);
 	init_removals(&compaction->indexes);
-	forget_keys(compaction);
 	begin_round(compaction);
 	MemoryContextSwitchTo(old_context);
 	return compaction;
@@ -286,7 +250,7 @@ look_ahead(Relation tree, Compaction *compaction)
 		ahead->revision = change.revision;
 		ahead->sub = change.sub;
 		ahead->tombstone = change.tombstone;
-		ahead->known = known_lookup(compaction->known, ahead->key) != NULL;
+		ahead->known = known_keys_find(compaction->known, ahead->key) != NULL;
 		if (!ahead->known)
 			pages += ask_for_versions(tree, compaction, ahead->key);
 		compaction->n_ahead++;
@@ -340,25 +304,26 @@ add_superseded(TreeScan *versions, Compaction *compaction, KnownKey key)
 }
 
 /*
- * The key of a change, where it stays until the end of the round; NULL if it has more old
- * versions than the round takes.
+ * See to it that the old versions of a key are noted, and let the key refer to where its bytes stay until
+ * the end of the round.  False if it has more old versions than the round takes.
  */
-static const KnownKey *
-examine_key(TreeScan *versions, Compaction *compaction, KnownKey key)
+static bool
+examine_key(TreeScan *versions, Compaction *compaction, KnownKey *key)
 {
-	KnownEntry *entry = known_lookup(compaction->known, key);
-	char	   *copy;
-	bool		found;
+	const char *bytes = known_keys_find(compaction->known, *key);
 
-	if (entry != NULL)
-		return &entry->key;
-	copy = MemoryContextAlloc(compaction->known_context, key.key_len);
-	memcpy(copy, key.key, key.key_len);
-	key.key = copy;
-	compaction->bytes += key.key_len;
-	if (!add_superseded(versions, compaction, key))
-		return NULL;
-	return &known_insert(compaction->known, key, &found)->key;
+	if (bytes != NULL)
+	{
+		key->key = bytes;
+		return true;
+	}
+	*key = known_keys_copy(compaction->known, *key);
+	compaction->bytes += key->key_len;
+	if (!add_superseded(versions, compaction, *key))
+		return false;
+	known_keys_add(compaction->known, *key);
+	compaction->looked_up++;
+	return true;
 }
 
 /*
@@ -371,16 +336,16 @@ examine_change(TreeScan *versions, Compaction *compaction, const AheadChange *ch
 	bool		stays = change->revision >= compaction->target;
 	TreeKey		tree_key;
 
-	/* the table is large, and to look into it once more takes more time than the rest of this */
+	/* the set is large, and to look into it once more takes more time than the rest of this */
 	if (!change->known || (change->tombstone && !stays))
 	{
-		const KnownKey *key = examine_key(versions, compaction, change->key);
+		KnownKey	key = change->key;
 
-		if (key == NULL)
+		if (!examine_key(versions, compaction, &key))
 			return false;
 		if (change->tombstone && !stays)
 		{
-			version_tree_key(&tree_key, key->key, key->key_len, change->revision, change->sub);
+			version_tree_key(&tree_key, key.key, key.key_len, change->revision, change->sub);
 			add_removal(&compaction->tombstones, &tree_key);
 		}
 	}
@@ -402,7 +367,7 @@ examine_some(Relation tree, Compaction *compaction, int max)
 	while (left > 0 && compaction->ahead_done < compaction->n_ahead)
 	{
 		int			superseded = compaction->superseded.n;
-		uint32		known = compaction->known->members;
+		int64		looked_up = compaction->looked_up;
 
 		CHECK_FOR_INTERRUPTS();
 		if (!examine_change(versions, compaction, &compaction->ahead[compaction->ahead_done]))
@@ -412,7 +377,7 @@ examine_some(Relation tree, Compaction *compaction, int max)
 		}
 		compaction->ahead_done++;
 		left -= compaction->superseded.n - superseded +
-			(compaction->known->members > known ? NEIGHBOURS_PER_STEP : 1);
+			(compaction->looked_up > looked_up ? NEIGHBOURS_PER_STEP : 1);
 		if (++compaction->examined == ROUND_CHANGES || compaction->bytes >= ROUND_BYTES)
 		{
 			compaction->phase = ROUND_SUPERSEDED;

@@ -63,6 +63,7 @@ const DirectedTest directed_tests[] = {
 	TEST(compaction_hot_key_crash),
 	TEST(compaction_keys_in_turn),
 	TEST(compaction_overtaken),
+	TEST(known_keys),
 	TEST(compaction_crash_17780),
 	TEST(compaction_hash_14685),
 	TEST(crash_revisions_13766),

@@ -120,6 +120,7 @@ extern void test_compaction_hot_key(void);
 extern void test_compaction_hot_key_crash(void);
 extern void test_compaction_keys_in_turn(void);
 extern void test_compaction_overtaken(void);
+extern void test_known_keys(void);
 
 /* test_snapshots.c */
 extern void test_snapshot_copy(void);

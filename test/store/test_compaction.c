@@ -13,9 +13,11 @@
 #include "postgres.h"
 
 #include "utils/guc.h"
+#include "utils/memutils.h"
 
 #include "storage/storage.h"
 #include "store/encoding.h"
+#include "store/known_keys.h"
 
 #include "build_requests.h"
 #include "directed.h"
@@ -231,4 +233,61 @@ test_compaction_overtaken(void)
 	expect(store_meta(world->store)->compact_done_revision == revision);
 	expect(count_items(world, SPACE_KEY, 'h') == 1);
 	world_destroy(world);
+}
+
+/* Keys of the set, and how much of it may stay */
+#define MANY_KEYS		200000
+#define TRIMMED_BYTES	(1024 * 1024)
+
+static KnownKey
+numbered_key(char *buffer, int number)
+{
+	KnownKey	key = {buffer, sprintf(buffer, "some/key/%d", number)};
+
+	return key;
+}
+
+/* What compaction knows of keys it knows rightly, also when it has had to forget some */
+void
+test_known_keys(void)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "keys", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	KnownKeys  *keys = known_keys_create();
+	char		buffer[32];
+	int			known = 0;
+	int			number;
+
+	MemoryContextSwitchTo(old_context);
+	expect(known_keys_find(keys, numbered_key(buffer, 1)) == NULL);
+	for (number = 0; number < MANY_KEYS; number += 2)
+		known_keys_add(keys, known_keys_copy(keys, numbered_key(buffer, number)));
+	for (number = 0; number < MANY_KEYS; number++)
+	{
+		KnownKey	key = numbered_key(buffer, number);
+		const char *bytes = known_keys_find(keys, key);
+
+		expect((bytes != NULL) == (number % 2 == 0));
+		expect(bytes == NULL || (bytes != buffer && memcmp(bytes, buffer, key.key_len) == 0));
+	}
+
+	known_keys_trim(keys, TRIMMED_BYTES);
+	expect(MemoryContextMemAllocated(context, true) < 2 * TRIMMED_BYTES);
+	for (number = 0; number < MANY_KEYS; number++)
+	{
+		bool		found = known_keys_find(keys, numbered_key(buffer, number)) != NULL;
+
+		expect(!found || number % 2 == 0);
+		known += found ? 1 : 0;
+	}
+	expect(known > 0 && known < MANY_KEYS / 10);
+	/* those that it is told about again it knows again */
+	for (number = 0; number < MANY_KEYS; number += 2)
+	{
+		if (known_keys_find(keys, numbered_key(buffer, number)) == NULL)
+			known_keys_add(keys, known_keys_copy(keys, numbered_key(buffer, number)));
+	}
+	for (number = 0; number < MANY_KEYS; number++)
+		expect((known_keys_find(keys, numbered_key(buffer, number)) != NULL) == (number % 2 == 0));
+	MemoryContextDelete(context);
 }
