@@ -26,12 +26,14 @@ my %option = (
 	seconds  => 30,
 	limit    => 50,
 	'value-bytes' => length(VALUE),
+	scattered => 0,
 	port     => 5491);
-GetOptions(\%option, 'versions=i', 'keys=i', 'members=i', 'rate=i', 'seconds=f', 'limit=f', 'value-bytes=i', 'port=i', 'dir=s', 'bin=s')
+GetOptions(\%option, 'versions=i', 'keys=i', 'members=i', 'rate=i', 'seconds=f', 'limit=f', 'value-bytes=i', 'scattered', 'port=i', 'dir=s', 'bin=s')
   or exit 2;
 die "--versions must be a multiple of --keys, twice as much at least\n"
   unless $option{keys} >= 1000 && $option{versions} >= 2 * $option{keys} && $option{versions} % $option{keys} == 0;
 my $value = 'v' x $option{'value-bytes'};
+my $stride = $option{scattered} ? stride($option{keys}) : 1;
 
 my $cluster = Bench::Quorum->new(
 	dir     => $option{dir},
@@ -107,10 +109,27 @@ sub report
 	return;
 }
 
+# A number near the golden section of n that has no divisor in common with it: steps of so many go through all of n, and
+# those that come after each other are far apart.
+sub stride
+{
+	my ($n) = @_;
+	my $stride = int($n * 0.618);
+	$stride++ while gcd($n, $stride) > 1;
+	return $stride;
+}
+
+sub gcd
+{
+	my ($a, $b) = @_;
+	($a, $b) = ($b, $a % $b) while $b;
+	return $a;
+}
+
 sub write_versions
 {
 	my $from = time();
-	$cluster->load_keys($option{keys}, 0, 2, $value) for 1 .. $option{versions} / $option{keys};
+	$cluster->load_keys($option{keys}, 0, 2, $value, $stride) for 1 .. $option{versions} / $option{keys};
 	printf "%d versions of %d keys written in %.0f s\n", $option{versions}, $option{keys}, time() - $from;
 	return;
 }

@@ -151,13 +151,15 @@ sub leader
 	return 0;
 }
 
-# Write $count keys of KEY_BASE on, in transactions of 100, from $jobs sessions.
+# Write $count keys of KEY_BASE on, in transactions of 100, from $jobs sessions; in ascending order, or
+# with so large a $stride from one to the next, round and round ($stride and $count without a common divisor).
 sub load_keys
 {
-	my ($self, $count, $from, $jobs, $value) = @_;
-	$from  //= 0;
-	$jobs  //= 1;
-	$value //= VALUE;
+	my ($self, $count, $from, $jobs, $value, $stride) = @_;
+	$from   //= 0;
+	$jobs   //= 1;
+	$value  //= VALUE;
+	$stride //= 1;
 	my $leader = $self->leader;
 	my $share  = int(($count + $jobs - 1) / $jobs);
 	my @commands;
@@ -167,7 +169,7 @@ sub load_keys
 		my $last  = $first + $share - 1;
 		$last = $from + $count - 1 if $last > $from + $count - 1;
 		next if $last < $first;
-		my $base  = KEY_BASE;
+		my $base  = KEY_BASE + $from;
 		push @commands,
 		  [
 			"$self->{dir}/load$job.log", "$self->{bin}/psql", '-X', '-q', '-v', 'ON_ERROR_STOP=1',
@@ -175,7 +177,7 @@ sub load_keys
 			"DO \$\$ DECLARE i bigint; BEGIN
 			   FOR i IN $first..$last BY 100 LOOP
 			     PERFORM quorum.txn('{}'::quorum.compare[],
-			       (SELECT array_agg(quorum.op_put(($base + k)::text, '$value'::text))
+			       (SELECT array_agg(quorum.op_put(($base + (k - $from) * $stride % $count)::text, '$value'::text))
 			          FROM generate_series(i, least(i + 99, $last)) k),
 			       '{}'::quorum.op[]);
 			   END LOOP; END \$\$" ];
