@@ -177,7 +177,7 @@ sub load_keys
 			"DO \$\$ DECLARE i bigint; BEGIN
 			   FOR i IN $first..$last BY 100 LOOP
 			     PERFORM quorum.txn('{}'::quorum.compare[],
-			       (SELECT array_agg(quorum.op_put(($base + (k - $from) * $stride % $count)::text, '$value'::text))
+			       (SELECT array_agg(quorum.op_put(($base + (k - $from)::bigint * $stride % $count)::text, '$value'::text))
 			          FROM generate_series(i, least(i + 99, $last)) k),
 			       '{}'::quorum.op[]);
 			   END LOOP; END \$\$" ];
