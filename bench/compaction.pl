@@ -138,7 +138,7 @@ print "starting $option{members} members: ", $cluster->version, "\n";
 $cluster->start;
 write_versions();
 $cluster->sql($_, 'CHECKPOINT') for 1 .. $option{members};
-# What loading has left to the kernel to write would be in the way of both measurements.
+# What loading has left to the kernel to write would be in the way of the measurements.
 system('sync');
 
 my ($size, $in_use) = sizes();
@@ -158,10 +158,10 @@ my (undef, $in_use_after) = sizes();
 # As long as the compaction took: what happens once in some minutes is to show without it too.
 my $after = time();
 sleep($seconds > $option{seconds} ? $seconds : $option{seconds});
-my $over = time();
+my $until = time();
 $puts = stop_puts($puts);
 my $beside = summary($puts, $begin, $end);
-my @alone  = (summary($puts, $before, $begin), summary($puts, $after, $over));
+my @alone  = (summary($puts, $before, $begin), summary($puts, $after, $until));
 
 printf "\ncompaction: %.1f s, %.0f versions/s; WAL of the leader, with that of the puts: %.0f MB\n\n",
   $seconds, $option{versions} / $seconds, $wal / 1048576;

@@ -190,7 +190,7 @@ pagelog_overwrite(PageLog *log, Buffer buffer, Size special_size)
 	return images[i].data;
 }
 
-/* Likewise, but it is not; the caller's pin is given up with the lock */
+/* Likewise, for a page that is not part of it yet; the caller's pin is given up with the lock */
 Page
 pagelog_reuse_page(PageLog *log, Buffer buffer, Size special_size)
 {

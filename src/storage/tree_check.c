@@ -376,17 +376,12 @@ check_garbage(CheckState *check, const TreeGarbage *garbage)
 	}
 }
 
-/* The free blocks that a page of the free list names; how many */
+/* The free blocks that a page of the free list, with a valid header, names; how many */
 static uint32
 check_free_blocks(CheckState *check, BlockNumber block, char *page)
 {
 	int			count = tree_free_count(page);
 
-	if (count > TREE_MAX_FREE_BLOCKS)
-	{
-		check_finding(check, block, "names more free blocks than it has room for");
-		return 0;
-	}
 	for (int i = 0; i < count; i++)
 	{
 		if (!check_mark(check, tree_free_blocks(page)[i]))

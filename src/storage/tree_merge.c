@@ -79,13 +79,13 @@ may_merge(Page parent, int slot, Page left, Page right, const Gone *gone)
 	return sum <= limit;
 }
 
-/* Append the tuples of a leaf that are not gone */
+/* Append the tuples from the first one on that are not gone */
 static void
-copy_rest(Page to, Page from, const Gone *gone)
+copy_moving(Page to, Page from, int first, const Gone *gone)
 {
-	for (int i = 0; i < tree_count(from); i++)
+	for (int i = first; i < tree_count(from); i++)
 	{
-		if (!gone->slots[i])
+		if (gone == NULL || !gone->slots[i])
 			tree_page_copy(to, from, i, i + 1);
 	}
 }
@@ -134,10 +134,7 @@ merge_children(TreeWriter *w, Buffer parent, int slot, const Gone *gone)
 			tree_page_insert_child(page, tree_count(page), &key, tree_child(source, 0));
 			first = 1;
 		}
-		if (gone != NULL)
-			copy_rest(page, source, gone);
-		else
-			tree_page_copy(page, source, first, tree_count(source));
+		copy_moving(page, source, first, gone);
 		tree_page_remove(pagelog_change(&log, parent), slot + 1);
 		tree_free_page(w, &log, right);
 		w->lsn = pagelog_finish(&log);

@@ -407,8 +407,8 @@ portion(const TreeChange *changes, int n, int max)
 }
 
 /*
- * Carry out as many removals as take the time of max steps, and those on the same leaf; on to the next phase
- * when all are done.
+ * Carry out as many removals as take the time of max steps, and what is left for the last leaf, which
+ * need not be written if all of it goes at once; on to the next phase when all are done.
  */
 static void
 remove_some(StoreView *view, Compaction *compaction, Removals *removals, int max)

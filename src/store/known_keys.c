@@ -3,8 +3,8 @@
  * known_keys.c
  *	  A large set of keys that may forget some, and never makes anybody wait.
  *
- * A hash table with a million entries takes tens of milliseconds to double, and as long to be
- * freed.  So there are many small ones, each with its keys in a memory context of its own: they grow one by one,
+ * A hash table doubles in one go, and is freed in one go, and the larger it is the longer that
+ * takes.  So there are many small ones, each with its keys in a memory context of its own: they grow one by one,
  * and what is forgotten is one of them after the other.
  *
  * Copyright (c) 2026, pg_quorum developers
